@@ -1,0 +1,76 @@
+"""The exceptions that this library raises, in one tree.
+
+Bad arguments and bad data are also ``ValueError``, so that callers who know nothing of this
+tree catch them as they would from any library. Every message is one line that names the
+value and the place.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AuthenticationError",
+    "ConfigError",
+    "DataError",
+    "DistkerasError",
+    "EnvironmentProblem",
+    "ExchangeTimeout",
+    "IncompleteTraining",
+    "ProtocolError",
+    "StorageError",
+    "Superseded",
+    "TrainingDiverged",
+    "TrainingError",
+    "WorkerFailed",
+]
+
+
+class DistkerasError(Exception):
+    """The root of every exception that distkeras raises on purpose."""
+
+
+class ConfigError(DistkerasError, ValueError):
+    """An argument or a config key has a value that cannot work."""
+
+
+class DataError(DistkerasError, ValueError):
+    """The data cannot be used as asked: a file, a column or a value in it is wrong."""
+
+
+class EnvironmentProblem(DistkerasError, RuntimeError):
+    """The machine lacks something: Java, disk space, task slots."""
+
+
+class StorageError(DistkerasError, OSError):
+    """A path cannot be read, written or published."""
+
+
+class TrainingError(DistkerasError, RuntimeError):
+    """Training started and could not end as asked."""
+
+
+class WorkerFailed(TrainingError):  # noqa: N818 - reads as what happened, as the field says it
+    """A worker raised, and Spark's retries are used up."""
+
+
+class TrainingDiverged(TrainingError):  # noqa: N818
+    """A loss or a weight became NaN or infinite."""
+
+
+class IncompleteTraining(TrainingError):  # noqa: N818
+    """Fewer or more rows were merged than were supplied, times the epochs."""
+
+
+class ExchangeTimeout(TrainingError):  # noqa: N818
+    """A deadline passed: the message says who waited for whom, at which address."""
+
+
+class Superseded(TrainingError):  # noqa: N818
+    """A newer attempt at the same partition has taken over from this one."""
+
+
+class ProtocolError(DistkerasError):
+    """Bytes arrived that are no frame of this protocol."""
+
+
+class AuthenticationError(ProtocolError):
+    """The other side does not know the run's token."""

@@ -1,0 +1,60 @@
+"""Keras models as plain values that can travel: a JSON architecture and a list of arrays.
+
+Nothing is pickled and nothing is executed on arrival: a Lambda layer is refused by Keras'
+safe mode when a blueprint is built.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Blueprint", "build", "to_blueprint"]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A Keras model as a value.
+
+    Attributes:
+        config: JSON of the model's Keras configuration, its compile arguments included.
+        weights: every variable of the model in the order of ``model.get_weights()``.
+    """
+
+    config: str
+    weights: tuple[np.ndarray, ...]
+
+
+def to_blueprint(model: Any) -> Blueprint:
+    """Takes a Keras model apart.
+
+    Args:
+        model: a built ``keras.Model``, compiled or not.
+    """
+    import keras
+
+    config = json.dumps(keras.saving.serialize_keras_object(model))
+    return Blueprint(config, tuple(model.get_weights()))
+
+
+def build(blueprint: Blueprint, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Puts a Keras model together again, compiled if it was.
+
+    Args:
+        blueprint: from ``to_blueprint``.
+        custom_objects: the classes and functions that Keras does not know, by name.
+
+    Raises:
+        ValueError: from Keras, for a Lambda layer or an unknown object.
+    """
+    import keras
+
+    model = keras.saving.deserialize_keras_object(
+        json.loads(blueprint.config), custom_objects=dict(custom_objects or {}), safe_mode=True
+    )
+    model.set_weights(list(blueprint.weights))
+    return model

@@ -1,0 +1,88 @@
+"""Losses of single rows, and labels in the shape that a loss compares with a model's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from distkeras.errors import ConfigError, DataError
+
+__all__ = ["row_loss", "targets"]
+
+
+def targets(labels: np.ndarray, width: int, loss: str, name: str, first_row: int = 0) -> np.ndarray:
+    """Labels in the shape that a loss compares with the model's output.
+
+    Args:
+        labels: shape (rows,) or (rows, width).
+        width: numbers in a row of the model's output.
+        loss: name of the loss; a ``sparse_...`` one takes class numbers as they are.
+        name: the label column's name, for messages.
+        first_row: number of the first row, for messages.
+
+    Returns:
+        Shape (rows, width); (rows,) for a sparse loss. Class numbers become one-hot rows.
+
+    Raises:
+        DataError: a class number outside 0 to ``width`` - 1, or lists of another width.
+    """
+    if labels.ndim == 2 or width == 1:
+        found = labels.shape[1] if labels.ndim == 2 else 1
+        if found != width:
+            raise DataError(f"column {name!r} has {found} numbers a row, the model gives {width}")
+        return labels.reshape(-1, width)
+    bad = (labels != np.floor(labels)) | (labels < 0) | (labels >= width)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"column {name!r}: row {first_row + row} holds {labels[row]:g}, which is no class "
+            f"of a model with {width} outputs (0 to {width - 1})"
+        )
+    if loss.startswith("sparse"):
+        return labels
+    return np.asarray(labels[:, None] == np.arange(width), np.float32)
+
+
+def row_loss(loss: Any) -> tuple[Callable[[np.ndarray, Any], np.ndarray] | None, str]:
+    """A Keras loss before it is averaged over the batch.
+
+    Args:
+        loss: what the model was compiled with: a name, a function, a ``keras.losses.Loss``, a
+            list of one of these, or None.
+
+    Returns:
+        (targets, output) -> shape (rows,), and the loss's name; (None, "") for no loss.
+
+    Raises:
+        ConfigError: several losses, or one that sums over the batch.
+    """
+    import keras
+
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        loss = loss[0]
+    if loss is None:
+        return None, ""
+    if isinstance(loss, list | tuple | dict):
+        raise ConfigError(f"loss: the model has {len(loss)} losses, one per row needs exactly 1")
+    if getattr(loss, "reduction", "mean") not in {
+        "mean",
+        "sum_over_batch_size",
+        "mean_with_sample_weight",
+        None,
+        "none",
+    }:
+        raise ConfigError(
+            f"loss: reduction {loss.reduction!r} has no loss per row, use the default"
+        )
+    found = keras.losses.get(loss)
+    compute = found.call if isinstance(found, keras.losses.Loss) else found
+
+    def rows(goal: np.ndarray, output: Any) -> np.ndarray:
+        values = np.asarray(compute(keras.ops.convert_to_tensor(goal), output), np.float64)
+        # A loss may keep more axes than the rows, or none: then it is that of the whole batch.
+        flat = values.reshape(len(goal), -1) if values.ndim else np.full((len(goal), 1), values)
+        return np.asarray(flat.mean(axis=1))
+
+    return rows, str(getattr(found, "name", getattr(found, "__name__", "")))

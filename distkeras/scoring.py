@@ -1,0 +1,229 @@
+"""What a Python worker does to predict its rows: Arrow batches in, Arrow batches out.
+
+Spark is not needed: ``score`` takes any iterable of record batches, a list too. TensorFlow is
+imported when the first batch with rows arrives, so a partition without rows costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from distkeras.columns import check_finite, to_numpy
+from distkeras.errors import DataError
+from distkeras.losses import row_loss, targets
+from distkeras.models import Blueprint, build
+
+__all__ = ["Scoring", "digest", "input_width", "score"]
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """A model that is built and ready to compute.
+
+    Attributes:
+        forward: features -> (output of shape (rows, width), penalty of the weights), tensors.
+        shape: of the model's input, with the batch axis.
+        dtype: of the model's input.
+        width: numbers in a row of the output.
+        loss: (targets, output) -> loss per row, as arrays; None for a model without a loss.
+        loss_name: as Keras calls it.
+    """
+
+    forward: Callable[[np.ndarray], tuple[Any, Any]]
+    shape: tuple[int | None, ...]
+    dtype: str
+    width: int
+    loss: Callable[[np.ndarray, Any], np.ndarray] | None
+    loss_name: str
+
+
+# Spark re-uses its Python workers, so a model outlives the task that built it. Two are kept: a
+# worker that scores with a new and an old model in turn builds each of them once.
+_GRAPHS: dict[str, _Graph] = {}
+_KEPT_GRAPHS = 2
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """One prediction job, as it travels to the workers.
+
+    Attributes:
+        blueprint: the model.
+        digest: of the blueprint; workers keep what they built under this name.
+        features_col: the column to read.
+        output_col: the column to append, lists of float32.
+        batch_size: rows in one call of the model.
+        label_col: the column with the targets; read only for the loss.
+        loss_col: the column to append with the loss of each row, float64; None for no loss.
+        hidden_col: a column to read in place of ``features_col``, and to leave out of the output.
+        cores: threads that TensorFlow may use in one task.
+        names: what the columns that Spark sends are really called, in their order.
+    """
+
+    blueprint: Blueprint
+    digest: str
+    features_col: str
+    output_col: str
+    batch_size: int
+    label_col: str = "label"
+    loss_col: str | None = None
+    hidden_col: str | None = None
+    cores: int = 1
+    names: tuple[str, ...] = ()
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """What ``DataFrame.mapInArrow`` calls, once per partition."""
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        try:
+            yield from score((batch.rename_columns(self.names) for batch in batches), self)
+        except DataError as error:
+            if context is None:
+                raise
+            raise DataError(f"partition {context.partitionId()}, {error}") from error
+
+
+def score(batches: Iterable[pa.RecordBatch], job: Scoring) -> Iterator[pa.RecordBatch]:
+    """Appends the model's output to every batch.
+
+    Args:
+        batches: record batches with the columns that ``job`` names.
+        job: what to compute.
+
+    Yields:
+        For each batch its columns, the output, and the loss if asked for; same rows, same order.
+
+    Raises:
+        DataError: a feature or label is null, ragged, not finite or does not fit the model; rows
+            are counted from 0 in the order of ``batches``.
+    """
+    first_row = 0
+    for batch in batches:
+        yield _append(batch, job, first_row)
+        first_row += batch.num_rows
+
+
+def digest(blueprint: Blueprint) -> str:
+    """The sha256 of a model's configuration and weights, in hexadecimal."""
+    result = hashlib.sha256(blueprint.config.encode())
+    for weights in blueprint.weights:
+        result.update(np.ascontiguousarray(weights).data)
+    return result.hexdigest()
+
+
+def input_width(shape: tuple[int | None, ...]) -> int | None:
+    """Numbers in one row of a model's input; None where the shape leaves it open.
+
+    Args:
+        shape: with the batch axis, e.g. ``(None, 28, 28, 1)``.
+    """
+    known = [size for size in shape[1:] if size is not None]
+    return math.prod(known) if len(known) == len(shape) - 1 else None
+
+
+def _append(batch: pa.RecordBatch, job: Scoring, first_row: int) -> pa.RecordBatch:
+    columns = {
+        name: column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        if name != job.hidden_col
+    }
+    output, losses = np.empty((0, 1), np.float32), np.empty(0)
+    if batch.num_rows:
+        output, losses = _predict(batch, job, first_row)
+    columns[job.output_col] = _lists(output)
+    if job.loss_col is not None:
+        columns[job.loss_col] = pa.array(losses, pa.float64())
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _lists(output: np.ndarray) -> pa.Array:
+    """Shape (rows, width) as lists that share the array's memory."""
+    rows, width = output.shape
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * np.int32(width))
+    return pa.ListArray.from_arrays(offsets, pa.array(output.reshape(-1)))
+
+
+def _predict(batch: pa.RecordBatch, job: Scoring, first_row: int) -> tuple[np.ndarray, np.ndarray]:
+    graph = _graph(job)
+    source = job.hidden_col or job.features_col
+    features = to_numpy(batch.column(source), job.features_col, graph.dtype, first_row=first_row)
+    check_finite(features, job.features_col, first_row=first_row)
+    features = _shaped(features, graph.shape, job)
+    goal = None
+    if job.loss_col is not None:
+        labels = to_numpy(batch.column(job.label_col), job.label_col, first_row=first_row)
+        check_finite(labels, job.label_col, first_row=first_row)
+        goal = targets(labels, graph.width, graph.loss_name, job.label_col, first_row)
+    output = np.empty((len(features), graph.width), np.float32)
+    losses = np.empty(len(features))
+    for at in range(0, len(features), job.batch_size):
+        rows = slice(at, at + job.batch_size)
+        tensor, penalty = graph.forward(features[rows])
+        output[rows] = tensor.numpy()
+        if goal is not None and graph.loss is not None:
+            losses[rows] = graph.loss(goal[rows], tensor) + penalty.numpy()
+    return output, losses
+
+
+def _shaped(features: np.ndarray, shape: tuple[int | None, ...], job: Scoring) -> np.ndarray:
+    """Rows of numbers in the shape that the model takes, e.g. 784 as (28, 28, 1)."""
+    expected = input_width(shape)
+    found = features.shape[1] if features.ndim == 2 else 1
+    if expected is not None and found != expected:
+        raise DataError(
+            f"column {job.features_col!r} has {found} numbers a row, the model takes {expected}"
+        )
+    return features.reshape(len(features), *(-1 if size is None else size for size in shape[1:]))
+
+
+def _graph(job: Scoring) -> _Graph:
+    if job.digest not in _GRAPHS:
+        _limit_threads(job.cores)
+        while len(_GRAPHS) >= _KEPT_GRAPHS:
+            del _GRAPHS[next(iter(_GRAPHS))]
+        _GRAPHS[job.digest] = _compile(build(job.blueprint))
+    return _GRAPHS[job.digest]
+
+
+def _limit_threads(cores: int) -> None:
+    """As many threads as the task has cores: the tasks beside it use the others."""
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(cores)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        # TensorFlow fixes its threads when it first computes: a worker that trained before has
+        # set them already.
+        return
+
+
+def _compile(model: Any) -> _Graph:
+    """The model's own ``predict_step`` as one graph for any number of rows.
+
+    Not through XLA: that compiles once per number of rows, gains little on large batches of
+    matrix products, and makes convolutions on the CPU many times slower.
+    """
+    import tensorflow as tf
+
+    shape, dtype = tuple(model.input_shape), str(model.inputs[0].dtype)
+
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[tf.TensorSpec((None, *shape[1:]), dtype)], autograph=False
+    )
+    def forward(features: Any) -> Any:
+        output = tf.cast(model.predict_step((features,)), tf.float32)
+        penalty = tf.add_n([tf.cast(each, tf.float32) for each in model.losses] or [0.0])
+        return tf.reshape(output, (tf.shape(features)[0], -1)), penalty
+
+    loss, name = row_loss(getattr(model, "loss", None))
+    width = 1 if len(model.output_shape) == 1 else int(model.output_shape[-1])
+    return _Graph(forward, shape, dtype, width, loss, name)

@@ -36,7 +36,7 @@ class DataError(DistkerasError, ValueError):
     """The data cannot be used as asked: a file, a column or a value in it is wrong."""
 
 
-class EnvironmentProblem(DistkerasError, RuntimeError):
+class EnvironmentProblem(DistkerasError, RuntimeError):  # noqa: N818
     """The machine lacks something: Java, disk space, task slots."""
 
 
@@ -48,7 +48,7 @@ class TrainingError(DistkerasError, RuntimeError):
     """Training started and could not end as asked."""
 
 
-class WorkerFailed(TrainingError):  # noqa: N818 - reads as what happened, as the field says it
+class WorkerFailed(TrainingError):  # noqa: N818
     """A worker raised, and Spark's retries are used up."""
 
 

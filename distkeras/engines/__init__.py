@@ -1,0 +1,1 @@
+"""Where workers run, and how their rows reach them."""

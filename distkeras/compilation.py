@@ -1,0 +1,180 @@
+"""The user's model, made ready to train, and checked against the rows that it will see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from distkeras.engines.summary import Summary
+from distkeras.errors import ConfigError, DataError
+from distkeras.models import build, to_blueprint
+from distkeras.replica import Targets
+
+__all__ = ["CompileArguments", "check_rows", "compiled_copy", "config_of"]
+
+
+@dataclass(frozen=True)
+class CompileArguments:
+    """What ``model.compile`` is told.
+
+    Attributes:
+        optimizer: a name, a configuration or an instance; None takes the compiled model's.
+        loss: likewise.
+        metrics: names or instances; None takes the compiled model's.
+        learning_rate: replaces the optimizer's; None leaves it.
+        custom_objects: classes and functions that Keras does not know, by name.
+    """
+
+    optimizer: Any = None
+    loss: Any = None
+    metrics: Sequence[Any] | None = None
+    learning_rate: float | None = None
+    custom_objects: dict[str, Any] = field(default_factory=dict)
+
+
+def compiled_copy(model: Any, arguments: CompileArguments) -> Any:
+    """A copy of the model, compiled; the user's own stays as it is.
+
+    Args:
+        model: a built ``keras.Model`` with one input and one output.
+        arguments: see there.
+
+    Raises:
+        ConfigError: if the model cannot be trained, or an argument names nothing Keras knows.
+    """
+    _check_model(model)
+    for value, name in ((arguments.optimizer, "worker_optimizer"), (arguments.loss, "loss")):
+        if value is None and not model.compiled:
+            raise ConfigError(f"{name} is not given, and the model is not compiled")
+    try:
+        copy = build(to_blueprint(model), arguments.custom_objects)
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(f"keras_model cannot be copied: {_line(problem)}") from None
+    optimizer = model.optimizer if arguments.optimizer is None else arguments.optimizer
+    metrics = _compiled_metrics(model) if arguments.metrics is None else list(arguments.metrics)
+    copy.compile(
+        optimizer=_optimizer(optimizer, arguments),
+        loss=_loss(model.loss if arguments.loss is None else arguments.loss),
+        metrics=metrics,
+    )
+    return copy
+
+
+def config_of(model: Any) -> str:
+    """The compiled model as JSON, without its weights.
+
+    Raises:
+        ConfigError: if a part of it cannot be written as JSON.
+    """
+    try:
+        return to_blueprint(model).config
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(f"keras_model cannot be serialized: {_line(problem)}") from None
+
+
+def check_rows(model: Any, summary: Summary, names: tuple[str, str]) -> Targets:
+    """Compares model and rows, and says how labels become targets.
+
+    Args:
+        model: compiled.
+        summary: of the rows.
+        names: (features, label), the user's names, for messages.
+
+    Raises:
+        DataError: if their shapes, or the labels' values, do not fit.
+    """
+    features, label = names
+    inputs, outputs = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    if None not in inputs and prod(inputs) != summary.width:
+        raise DataError(
+            f"column {features!r} has {summary.width} numbers a row, but the model's input shape "
+            f"{inputs} takes {prod(inputs)}"
+        )
+    if summary.label_width is not None:
+        if prod(outputs) != summary.label_width:
+            raise DataError(
+                f"column {label!r} has {summary.label_width} numbers a row, but the model's "
+                f"output shape {outputs} gives {prod(outputs)}"
+            )
+        return "values"
+    return _scalar_targets(model, summary, label, outputs)
+
+
+def _scalar_targets(model: Any, summary: Summary, label: str, outputs: tuple[int, ...]) -> Targets:
+    loss = _loss_name(model.loss)
+    low, high = summary.label_min, summary.label_max
+    assert low is not None
+    assert high is not None
+    if "categorical" in loss and not loss.startswith("binary"):
+        classes = outputs[-1]
+        if low < 0 or high >= classes or low != int(low):
+            raise DataError(
+                f"column {label!r} has labels from {low:g} to {high:g}, but the model's output of "
+                f"{classes} units takes class indices from 0 to {classes - 1}"
+            )
+        return "indices" if loss.startswith("sparse") else "one_hot"
+    if prod(outputs) != 1:
+        raise DataError(
+            f"column {label!r} holds one number a row, but the model's output shape is {outputs} "
+            f"and its loss {loss}: use sparse_categorical_crossentropy, or a label of that width"
+        )
+    if loss == "binary_crossentropy" and (low < 0 or high > 1):
+        raise DataError(
+            f"column {label!r} has labels from {low:g} to {high:g}, but {loss} takes 0 to 1"
+        )
+    return "values"
+
+
+def _check_model(model: Any) -> None:
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ConfigError(f"keras_model is {type(model).__name__}, not a keras.Model")
+    if not model.built:
+        raise ConfigError(f"keras_model {model.name!r} has no input shape: give it a keras.Input")
+    for many, what in ((model.inputs, "inputs"), (model.outputs, "outputs")):
+        if many is None or len(many) != 1:
+            count = 0 if many is None else len(many)
+            raise ConfigError(f"keras_model {model.name!r} has {count} {what}, not one")
+    if not model.trainable_weights:
+        raise ConfigError(f"keras_model {model.name!r} has no weights to train")
+
+
+def _optimizer(optimizer: Any, arguments: CompileArguments) -> Any:
+    import keras
+
+    try:
+        # A copy: an instance that was built for one model cannot serve another.
+        given = keras.optimizers.get(optimizer)
+        copy = keras.optimizers.deserialize(keras.optimizers.serialize(given))
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(f"worker_optimizer {optimizer!r}: {_line(problem)}") from None
+    if arguments.learning_rate is not None:
+        copy.learning_rate = arguments.learning_rate
+    return copy
+
+
+def _loss(loss: Any) -> Any:
+    import keras
+
+    try:
+        return loss if callable(loss) else keras.losses.get(loss)
+    except (TypeError, ValueError) as problem:
+        raise ConfigError(f"loss {loss!r}: {_line(problem)}") from None
+
+
+def _loss_name(loss: Any) -> str:
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", loss))
+
+
+def _compiled_metrics(model: Any) -> list[Any]:
+    config = model.get_compile_config() or {}
+    return list(config.get("metrics") or [])
+
+
+def _line(problem: Exception) -> str:
+    """The first line of what Keras says, which is often a page."""
+    return json.dumps(str(problem).strip().splitlines()[0])[1:-1]

@@ -1,0 +1,136 @@
+"""What runs in one partition: rows in, a trained partition out. No Spark in here.
+
+Takes a plain iterator of Arrow batches, so that it runs in a test with a list as in Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from distkeras.columns import check_finite, to_numpy
+from distkeras.errors import DataError
+from distkeras.rules import Rule
+from distkeras.spool import Spool
+from distkeras.transport.client import TcpChannel
+from distkeras.vectors import Layout
+from distkeras.worker import Assignment, Schedule, report, train
+
+if TYPE_CHECKING:
+    from distkeras.replica import Replica, ReplicaSpec
+
+__all__ = ["FEATURES", "KEY", "LABEL", "Job", "run"]
+
+#: The columns of a worker's batches; the user's are renamed to these.
+KEY, FEATURES, LABEL = "key", "x", "y"
+
+#: The replica of the last task in this process: Spark re-uses its Python workers, and a window
+#: that is compiled already saves a second training its start.
+_kept: dict[str, Replica] = {}
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker is told.
+
+    Attributes:
+        spec: the model.
+        rule: the distributed optimizer.
+        schedule: which rows when.
+        layout: of the vectors that are exchanged.
+        names: (features, label), the user's names of the columns, for messages.
+        memory: bytes of rows that a worker keeps in memory.
+        cores: threads that a worker computes with.
+        timeout: seconds that a call to the server may take.
+        address: (host, port) of the parameter server; the engine knows it.
+        token: the run's secret, likewise.
+    """
+
+    spec: ReplicaSpec
+    rule: Rule
+    schedule: Schedule
+    layout: Layout
+    names: tuple[str, str]
+    memory: int
+    cores: int = 1
+    timeout: float = 60.0
+    address: tuple[str, int] = ("", 0)
+    token: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without the token: a job may be printed."""
+        return f"Job({self.rule.name}, server={self.address[0]}:{self.address[1]})"
+
+
+def run(
+    batches: Iterator[pa.RecordBatch], job: Job, who: Assignment, directory: str | None = None
+) -> int:
+    """Trains one partition and returns the windows trained.
+
+    Args:
+        batches: with the columns KEY (int64), FEATURES (numbers or lists) and LABEL (likewise).
+        job: what to do.
+        who: the partition and the attempt.
+        directory: where rows beyond the memory bound are kept.
+
+    Raises:
+        DataError: a row has a null, a NaN, an infinity or another width; or there is no row.
+        TrainingError: as the server says.
+    """
+    with (
+        TcpChannel(job.address, job.token, job.layout.size, job.timeout) as channel,
+        Spool(job.memory, directory) as rows,
+    ):
+        try:
+            fill(rows, batches, job.names)
+            if not len(rows):
+                raise DataError(f"worker {who.partition} got no rows: use fewer workers")
+            return train(who, rows, _replica(job, who), channel, job.rule, job.schedule)
+        except Exception as error:
+            report(channel, who.partition, error)
+            raise
+
+
+def fill(rows: Spool, batches: Iterator[pa.RecordBatch], names: tuple[str, str]) -> None:
+    """Puts Arrow batches into the spool, checked.
+
+    Raises:
+        DataError: names the user's column and the row, counted within the partition.
+    """
+    width: int | None = None
+    for batch in batches:
+        first = len(rows)
+        columns = {}
+        for column, name in zip((FEATURES, LABEL), names, strict=True):
+            values = to_numpy(batch.column(column), name, first_row=first)
+            check_finite(values, name, first_row=first)
+            columns[column] = values
+        width = _same_width(columns[FEATURES], width, names[0], first)
+        # Arrow's memory goes back to Spark after the batch.
+        copies = {name: np.array(values) for name, values in columns.items()}
+        rows.append(to_numpy(batch.column(KEY), KEY, np.int64).copy(), copies)
+    rows.sort()
+
+
+def _same_width(features: np.ndarray, width: int | None, name: str, first: int) -> int:
+    found = features.shape[1] if features.ndim == 2 else 1
+    if width is not None and found != width:
+        raise DataError(f"column {name!r}: row {first} has {found} values, the rows before {width}")
+    return found
+
+
+def _replica(job: Job, who: Assignment) -> Replica:
+    from distkeras.replica import Replica, use_cores
+
+    use_cores(job.cores)
+    key = repr(job.spec)
+    kept = _kept.get(key)
+    if kept is None:
+        _kept.clear()
+        kept = _kept[key] = Replica(job.spec)
+    kept.reset(job.schedule.seed + who.partition)
+    return kept

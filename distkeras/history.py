@@ -1,0 +1,97 @@
+"""What happened in training, window by window, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from distkeras.server import ParameterServer, Record
+
+__all__ = ["History", "Progress", "progress"]
+
+#: Windows over which the loss in a progress line is averaged.
+RECENT = 50
+
+
+@dataclass(frozen=True)
+class History:
+    """The merged windows of a training, in the order of merging.
+
+    Attributes:
+        records: one for each window.
+        metrics: the names of a record's metrics, the loss first.
+    """
+
+    records: Sequence[Record]
+    metrics: Sequence[str]
+
+    def to_arrow(self) -> pa.Table:
+        """One row a window.
+
+        Columns: worker int32, epoch int32, window int64, samples int64, then a float32 column for
+        each metric (loss first), staleness int32, exchange_wait float32 (seconds), timestamp
+        float64 (seconds since 1970, when it was merged).
+        """
+        values = np.array([record.metrics for record in self.records], np.float32)
+        values = values.reshape(len(self.records), len(self.metrics))
+        columns = {
+            "worker": pa.array([record.worker for record in self.records], pa.int32()),
+            "epoch": pa.array([record.epoch for record in self.records], pa.int32()),
+            "window": pa.array([record.window for record in self.records], pa.int64()),
+            "samples": pa.array([record.samples for record in self.records], pa.int64()),
+            **{name: pa.array(values[:, i]) for i, name in enumerate(self.metrics)},
+            "staleness": pa.array([record.staleness for record in self.records], pa.int32()),
+            "exchange_wait": pa.array([r.exchange_wait for r in self.records], pa.float32()),
+            "timestamp": pa.array([record.timestamp for record in self.records], pa.float64()),
+        }
+        return pa.table(columns)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Writes ``to_arrow`` to a Parquet file."""
+        import pyarrow.parquet as pq
+
+        pq.write_table(self.to_arrow(), path)
+
+
+class Progress(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        phase: "check", "start", "train" or "finish".
+        rows: rows merged so far; a row counts once for each epoch.
+        total: rows that will be merged in all; 0 while unknown.
+        loss: mean of the latest windows; NaN before the first.
+        samples_per_second: since the first window was merged; 0 before.
+        seconds_left: at that rate; NaN while unknown.
+    """
+
+    phase: str
+    rows: int = 0
+    total: int = 0
+    loss: float = float("nan")
+    samples_per_second: float = 0.0
+    seconds_left: float = float("nan")
+
+
+def progress(server: ParameterServer, total: int, now: float) -> Progress:
+    """How far the server is.
+
+    Args:
+        server: the center's keeper.
+        total: rows that will be merged in all.
+        now: seconds since 1970.
+    """
+    rows = server.rows_merged
+    if not server.history:
+        return Progress("start", 0, total)
+    first, recent = server.history[0], server.history[-RECENT:]
+    seconds = now - first.timestamp
+    rate = (rows - first.samples) / seconds if seconds > 0 else 0.0
+    loss = float(np.mean([record.metrics[0] for record in recent]))
+    left = (total - rows) / rate if rate > 0 else float("nan")
+    return Progress("train", rows, total, loss, rate, left)

@@ -1,0 +1,107 @@
+"""Frames: a typed header of fixed size and a raw buffer.
+
+A frame is ``HEADER`` (little-endian, 56 bytes) and then ``length`` bytes of payload. The payload
+of an update is the metrics (float32 each) and then the vector (float32, P elements); of an
+answer or a welcome, the vector; of a failure or a refusal, UTF-8 text. Nothing is pickled, and a
+length is believed only below a bound that the reader knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from distkeras.errors import ProtocolError
+
+__all__ = ["HEADER", "MAX_TEXT", "NONCE", "Header", "Kind", "proof"]
+
+MAGIC = b"DKPS"
+VERSION = 1
+#: magic, version, kind, codec, reserved, partition, attempt, epoch, sequence, rows, staleness,
+#: wait, reserved, length
+HEADER = struct.Struct("<4sBBBBIQIQIIfIQ")
+#: Bytes of a challenge.
+NONCE = 32
+#: Bytes of text that a frame may carry: a traceback, not a book.
+MAX_TEXT = 64 * 1024
+
+
+class Kind(IntEnum):
+    """What a frame is for; the first three are the handshake."""
+
+    CHALLENGE = 1
+    HELLO = 2
+    PROVEN = 3
+    JOIN = 4
+    WELCOME = 5
+    UPDATE = 6
+    ANSWER = 7
+    LEAVE = 8
+    FAIL = 9
+    DONE = 10
+    REFUSED = 11
+
+
+class Header(NamedTuple):
+    """The header of a frame; each kind fills what it needs.
+
+    Attributes:
+        kind: what the frame is for.
+        partition: the worker's partition of the data, from 0.
+        attempt: which try at that partition; a larger one supersedes a smaller one.
+        epoch: from 0.
+        sequence: the window's number within the partition, from 0, over all epochs.
+        rows: rows in the window; in JOIN, rows in the partition.
+        staleness: in ANSWER, the updates merged since the worker's last exchange.
+        wait: seconds that the worker's last exchange took.
+        length: bytes of payload that follow.
+    """
+
+    kind: Kind
+    partition: int = 0
+    attempt: int = 0
+    epoch: int = 0
+    sequence: int = 0
+    rows: int = 0
+    staleness: int = 0
+    wait: float = 0.0
+    length: int = 0
+
+    def pack(self) -> bytes:
+        """The 56 bytes that travel."""
+        kind, partition, attempt, epoch, sequence, rows, staleness, wait, length = self
+        front = (MAGIC, VERSION, kind, 0, 0, partition, attempt, epoch, sequence)
+        return HEADER.pack(*front, rows, staleness, wait, 0, length)
+
+    @classmethod
+    def unpack(cls, data: bytes | bytearray | memoryview) -> Header:
+        """Reads 56 bytes.
+
+        Raises:
+            ProtocolError: if they are not a header of this version.
+        """
+        magic, version, kind, codec, _, *numbers, _, length = HEADER.unpack(data)
+        if magic != MAGIC:
+            raise ProtocolError(f"frame starts with {magic!r}, not {MAGIC!r}")
+        if version != VERSION:
+            raise ProtocolError(f"frame has version {version}, not {VERSION}")
+        if codec != 0:
+            raise ProtocolError(f"frame has codec {codec}, which is unknown")
+        try:
+            return cls._make((Kind(kind), *numbers, length))
+        except ValueError:
+            raise ProtocolError(f"frame has kind {kind}, which is unknown") from None
+
+
+def proof(token: bytes, role: bytes, *nonces: bytes) -> bytes:
+    """32 bytes that only somebody who knows the run's token can make.
+
+    Args:
+        token: the run's secret.
+        role: who proves, so that a proof cannot be sent back to its maker.
+        nonces: both sides' challenges, in the order server, client.
+    """
+    return hmac.new(token, role + b"".join(nonces), hashlib.sha256).digest()

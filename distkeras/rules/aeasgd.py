@@ -1,0 +1,65 @@
+"""AEASGD: worker and center pull at each other like the ends of a spring.
+
+Sends W; the server forms the elastic difference E = alpha (W - c), alpha = eta rho, sets
+c <- c + E and answers E; W <- W - E. Both sides use the same E, computed once.
+
+Source: Zhang, Choromanska, LeCun, "Deep learning with Elastic Averaging SGD", NIPS 2015,
+algorithm 1; arXiv:1412.6651.
+
+Differs from the paper: c is the center when the server merges, not when the worker read it;
+there is no time between the two.
+
+>>> import numpy as np
+>>> rule = aeasgd(rho=5.0, learning_rate=0.1)
+>>> center, answer = rule.merge(np.float32([0, 2]), np.float32([4, 2]), None)
+>>> center.tolist(), answer.tolist()
+([2.0, 2.0], [2.0, 0.0])
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from distkeras.errors import ConfigError
+from distkeras.rules.base import Exchange, Rule, Window
+from distkeras.vectors import Vector
+
+__all__ = ["aeasgd"]
+
+
+def aeasgd(rho: float = 5.0, learning_rate: float = 0.1) -> Rule:
+    """The rule for these elastic parameters.
+
+    Args:
+        rho: how strongly a worker is held to the center; no unit.
+        learning_rate: eta of alpha = eta rho.
+
+    Raises:
+        ConfigError: if alpha is not in (0, 1), where the spring does not overshoot.
+    """
+    alpha = rho * learning_rate
+    if not 0 < alpha < 1:
+        raise ConfigError(
+            f"rho * learning_rate = {rho} * {learning_rate} = {alpha:g}, but must be in (0, 1)"
+        )
+    return Rule("AEASGD", send, partial(merge, alpha=np.float32(alpha)), adopt)
+
+
+def send(window: Window) -> Vector:
+    """W itself."""
+    return window.weights
+
+
+def merge(
+    center: Vector, sent: Vector, exchange: Exchange, alpha: np.float32
+) -> tuple[Vector, Vector]:
+    """E = alpha (W - c); c <- c + E; the answer is E."""
+    elastic_difference = (sent - center) * alpha
+    return center + elastic_difference, elastic_difference
+
+
+def adopt(weights: Vector, answer: Vector) -> Vector:
+    """W <- W - E."""
+    return weights - answer

@@ -1,0 +1,38 @@
+"""DOWNPOUR: the sum of what the workers did.
+
+Sends Delta = W - W0; the server sets c <- c + Delta and answers c; W <- c.
+
+Source: Dean et al., "Large Scale Distributed Deep Networks", NIPS 2012, section 4.1
+(n_push = n_fetch = lambda).
+
+Differs from the paper: the worker sends the difference of its weights, not the sum of its
+gradients, so that any local optimizer may make the steps. With plain SGD the two are the same.
+
+>>> import numpy as np
+>>> center, answer = downpour().merge(np.float32([1, 2]), np.float32([3, 0]), None)
+>>> center.tolist()
+[4.0, 2.0]
+"""
+
+from __future__ import annotations
+
+from distkeras.rules.base import Exchange, Rule, Window, adopt_answer
+from distkeras.vectors import Vector
+
+__all__ = ["downpour"]
+
+
+def downpour() -> Rule:
+    """The rule; it has no parameters of its own."""
+    return Rule("DOWNPOUR", send, merge, adopt_answer)
+
+
+def send(window: Window) -> Vector:
+    """Delta = W - W0."""
+    return window.weights - window.start
+
+
+def merge(center: Vector, sent: Vector, exchange: Exchange) -> tuple[Vector, Vector]:
+    """C <- c + Delta; the answer is the new center."""
+    merged = center + sent
+    return merged, merged

@@ -1,0 +1,38 @@
+"""Single: one worker that trains alone; the center only follows it.
+
+Sends W; the server sets c <- W and answers W; W stays. So the exchange changes nothing for the
+worker: it serves progress, the history and what a retried task resumes from.
+
+Source: none needed; it is what ``model.fit`` does.
+
+>>> import numpy as np
+>>> single().merge(np.float32([0, 0]), np.float32([3, 1]), None)[0].tolist()
+[3.0, 1.0]
+"""
+
+from __future__ import annotations
+
+from distkeras.rules.base import Exchange, Rule, Window
+from distkeras.vectors import Vector
+
+__all__ = ["single"]
+
+
+def single() -> Rule:
+    """The rule; it has no parameters."""
+    return Rule("Single", send, merge, adopt)
+
+
+def send(window: Window) -> Vector:
+    """W itself."""
+    return window.weights
+
+
+def merge(center: Vector, sent: Vector, exchange: Exchange) -> tuple[Vector, Vector]:
+    """C <- W; the answer is W too."""
+    return sent, sent
+
+
+def adopt(weights: Vector, answer: Vector) -> Vector:
+    """W stays."""
+    return weights

@@ -1,0 +1,174 @@
+"""The worker's side over TCP: one connection, made again when it is lost.
+
+An exchange that was cut off is sent again under the same number; the server merges it once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from distkeras import errors
+from distkeras.errors import AuthenticationError, ExchangeTimeout, ProtocolError
+from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
+from distkeras.server import Answer, Failure, Update, Welcome
+from distkeras.transport.frames import Wire
+from distkeras.vectors import Vector
+
+__all__ = ["TcpChannel"]
+
+#: Seconds between two tries to connect.
+PAUSE = 0.2
+
+
+class TcpChannel:
+    """A worker's channel to a ``TcpServer``; a context manager.
+
+    Args:
+        address: (host, port) of the server.
+        token: the run's secret.
+        size: P, elements of the vectors that are answered.
+        timeout: seconds that one call may take, new connections included.
+
+    Every verb raises ``ExchangeTimeout`` when the deadline passes, ``AuthenticationError`` when
+    the two sides do not share the token, and what the server refused with.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], token: bytes, size: int, timeout: float = 60.0
+    ) -> None:
+        self._address = address
+        self._token = token
+        self._size = size
+        self._timeout = timeout
+        self._wire: Wire | None = None
+        self.peer = f"the parameter server at {address[0]}:{address[1]}"
+
+    def __enter__(self) -> TcpChannel:
+        """The channel; it connects at the first call."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes the connection."""
+        self._drop()
+
+    def join(self, partition: int, attempt: int, rows: int) -> Welcome:
+        """See ``ParameterServer.join``."""
+        header, payload = self._call(
+            Kind.WELCOME, Header(Kind.JOIN, partition=partition, attempt=attempt, rows=rows)
+        )
+        return Welcome(header.sequence, self._vector(payload))
+
+    def exchange(self, update: Update) -> Answer:
+        """See ``ParameterServer.exchange``."""
+        request = Header(
+            Kind.UPDATE,
+            partition=update.partition,
+            attempt=update.attempt,
+            epoch=update.epoch,
+            sequence=update.sequence,
+            rows=update.rows,
+            wait=update.wait,
+        )
+        header, payload = self._call(Kind.ANSWER, request, update.metrics, update.vector)
+        return Answer(self._vector(payload), header.staleness)
+
+    def leave(self, partition: int, attempt: int, wait: float) -> None:
+        """See ``ParameterServer.leave``."""
+        self._call(Kind.DONE, Header(Kind.LEAVE, partition=partition, attempt=attempt, wait=wait))
+
+    def fail(self, failure: Failure) -> None:
+        """See ``ParameterServer.fail``."""
+        text = "\0".join((failure.error, failure.message, failure.details)).encode()
+        self._call(Kind.DONE, Header(Kind.FAIL, partition=failure.partition), text[:MAX_TEXT])
+
+    def _call(
+        self, expected: Kind, request: Header, *parts: bytes | Vector
+    ) -> tuple[Header, npt.NDArray[np.uint8]]:
+        def attempt(wire: Wire) -> tuple[Header, npt.NDArray[np.uint8]]:
+            wire.send(request, *parts)
+            return wire.expect(expected, Kind.REFUSED)
+
+        header, payload = self._until_deadline(attempt)
+        if header.kind is Kind.REFUSED:
+            raise _refusal(bytes(payload).decode(errors="replace"))
+        return header, payload
+
+    def _until_deadline(
+        self, attempt: Callable[[Wire], tuple[Header, npt.NDArray[np.uint8]]]
+    ) -> tuple[Header, npt.NDArray[np.uint8]]:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return attempt(self._connected(deadline))
+            except OSError as problem:
+                # Lost or not yet there: the server may be back before the deadline.
+                self._drop()
+                if time.monotonic() + PAUSE > deadline:
+                    raise ExchangeTimeout(
+                        f"this worker could not reach {self.peer} within {self._timeout:g} s: "
+                        f"{problem.strerror or problem}"
+                    ) from None
+                time.sleep(PAUSE)
+            except ExchangeTimeout:
+                self._drop()
+                raise
+
+    def _connected(self, deadline: float) -> Wire:
+        left = max(PAUSE, deadline - time.monotonic())
+        if self._wire is not None:
+            self._wire.set_timeout(left)
+            return self._wire
+        connection = socket.create_connection(self._address, timeout=left)
+        self._wire = Wire(connection, 4 * self._size, self.peer)
+        authenticate_server(self._wire, self._token)
+        return self._wire
+
+    def _vector(self, payload: npt.NDArray[np.uint8]) -> Vector:
+        if payload.nbytes != 4 * self._size:
+            raise ProtocolError(
+                f"{self.peer} answered {payload.nbytes} bytes, not {4 * self._size}: "
+                "its model is not this worker's"
+            )
+        return payload.view(np.float32)
+
+    def _drop(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+
+def authenticate_server(wire: Wire, token: bytes) -> None:
+    """Proves to the server that this side knows the token, and has it prove the same.
+
+    Raises:
+        AuthenticationError: if it does not know the token, or closed because we do not.
+    """
+    _, challenge = wire.expect(Kind.CHALLENGE)
+    nonce = secrets.token_bytes(NONCE)
+    wire.send(Header(Kind.HELLO), nonce + proof(token, b"worker", bytes(challenge), nonce))
+    try:
+        _, proven = wire.expect(Kind.PROVEN)
+    except ConnectionError:
+        raise AuthenticationError(f"{wire.peer} refused this run's token") from None
+    if not hmac.compare_digest(bytes(proven), proof(token, b"server", bytes(challenge), nonce)):
+        raise AuthenticationError(f"{wire.peer} does not know this run's token")
+
+
+def _refusal(text: str) -> errors.DistkerasError:
+    """The exception that the server refused with, by its name in ``distkeras.errors``."""
+    name, _, message = text.partition(": ")
+    kind = getattr(errors, name, None) if name in errors.__all__ else None
+    return kind(message) if kind is not None else ProtocolError(text)

@@ -1,0 +1,119 @@
+"""Frames over a socket: whole frames in, whole frames out, every wait bounded."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+import numpy.typing as npt
+
+from distkeras.errors import ExchangeTimeout, ProtocolError
+from distkeras.messages import HEADER, MAX_TEXT, Header, Kind
+from distkeras.vectors import Vector
+
+__all__ = ["Wire"]
+
+#: What one frame may carry beside a vector: a traceback, or metrics.
+_SLACK = MAX_TEXT
+
+
+class Wire:
+    """A connected socket that speaks frames.
+
+    Args:
+        connection: connected; its timeout, in seconds, bounds each wait.
+        bound: the longest payload that is believed, in bytes.
+        peer: who is at the other end, for messages.
+    """
+
+    def __init__(self, connection: socket.socket, bound: int, peer: str) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connection
+        self._header = bytearray(HEADER.size)
+        self._bound = bound + _SLACK
+        self.peer = peer
+
+    def send(self, header: Header, *parts: bytes | Vector) -> None:
+        """Sends a frame; its length is that of the parts, which are not copied.
+
+        Raises:
+            ExchangeTimeout: if the other side does not take it in time.
+            OSError: if the connection is lost.
+        """
+        views = [_bytes_of(part) for part in parts if len(part)]
+        length = sum(len(view) for view in views)
+        pending = [memoryview(header._replace(length=length).pack()), *views]
+        try:
+            self._send_all(pending)
+        except TimeoutError:
+            raise ExchangeTimeout(self._late(f"take a frame of {length} bytes")) from None
+
+    def receive(self) -> tuple[Header, npt.NDArray[np.uint8]]:
+        """Waits for a frame; the payload is a new buffer of shape (length,).
+
+        Raises:
+            ExchangeTimeout: if it does not come in time.
+            ProtocolError: if it is no frame, or longer than the bound.
+            ConnectionError: if the other side has closed.
+        """
+        try:
+            self._fill(memoryview(self._header))
+            header = Header.unpack(self._header)
+            if header.length > self._bound:
+                raise ProtocolError(
+                    f"{self.peer} announced {header.length} bytes; {self._bound} is the bound"
+                )
+            payload = np.empty(header.length, np.uint8)
+            self._fill(payload.data)
+        except TimeoutError:
+            raise ExchangeTimeout(self._late("answer")) from None
+        return header, payload
+
+    def expect(self, *kinds: Kind) -> tuple[Header, npt.NDArray[np.uint8]]:
+        """Waits for a frame of one of these kinds.
+
+        Raises:
+            ProtocolError: if another kind comes.
+        """
+        header, payload = self.receive()
+        if header.kind not in kinds:
+            wanted = " or ".join(kind.name for kind in kinds)
+            raise ProtocolError(f"{self.peer} sent {header.kind.name}, not {wanted}")
+        return header, payload
+
+    def set_timeout(self, seconds: float) -> None:
+        """Bounds each wait from now on."""
+        self._socket.settimeout(seconds)
+
+    def close(self) -> None:
+        """Ends the connection; a thread that waits in it wakes up."""
+        with suppress(OSError):  # The other side may have been first.
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _send_all(self, pending: Sequence[memoryview]) -> None:
+        # sendmsg hands header and payload to the kernel at once, without joining them first.
+        queue = list(pending)
+        while queue:
+            sent = self._socket.sendmsg(queue)
+            while queue and sent >= len(queue[0]):
+                sent -= len(queue.pop(0))
+            if queue:
+                queue[0] = queue[0][sent:]
+
+    def _fill(self, view: memoryview) -> None:
+        filled = 0
+        while filled < len(view):
+            count = self._socket.recv_into(view[filled:])
+            if count == 0:
+                raise ConnectionResetError(f"{self.peer} closed the connection")
+            filled += count
+
+    def _late(self, what: str) -> str:
+        return f"{self.peer} did not {what} within {self._socket.gettimeout():g} s"
+
+
+def _bytes_of(part: bytes | Vector) -> memoryview:
+    return memoryview(part if isinstance(part, bytes) else part.data).cast("B")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from distkeras.server import ParameterServer, Record
 
-__all__ = ["History", "Progress", "progress"]
+__all__ = ["History", "PhaseClock", "Progress", "progress"]
 
 #: Windows over which the loss in a progress line is averaged.
 RECENT = 50
@@ -95,3 +96,25 @@ def progress(server: ParameterServer, total: int, now: float) -> Progress:
     loss = float(np.mean([record.metrics[0] for record in recent]))
     left = (total - rows) / rate if rate > 0 else float("nan")
     return Progress("train", rows, total, loss, rate, left)
+
+
+class PhaseClock:
+    """Seconds for each phase of ``train``."""
+
+    def __init__(self) -> None:
+        self._last = time.time()
+        self.seconds: dict[str, float] = {}
+
+    def ends(self, phase: str) -> None:
+        """The phase ends now."""
+        self._until(phase, time.time())
+
+    def trained(self, server: ParameterServer) -> None:
+        """Splits what has passed at the first and the last merged window."""
+        if server.history:
+            self._until("start", server.history[0].timestamp)
+            self._until("train", server.history[-1].timestamp)
+
+    def _until(self, phase: str, now: float) -> None:
+        self.seconds[phase] = round(now - self._last, 3)
+        self._last = now

@@ -6,26 +6,22 @@ trained Keras model. A trainer differs from the next by its rule and its default
 
 from __future__ import annotations
 
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from distkeras import rules
-from distkeras.errors import ConfigError, DataError, IncompleteTraining
-from distkeras.history import History, Progress, progress
+from distkeras.errors import ConfigError
+from distkeras.history import History, PhaseClock, Progress
 from distkeras.rules import Rule
-from distkeras.server import ParameterServer
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from distkeras.engines.summary import Summary
-    from distkeras.engines.task import Job
-
 __all__ = ["ADAG", "AEASGD", "DOWNPOUR", "TRAINERS", "SingleTrainer", "Trainer"]
 
 
-class Trainer:
+class Trainer(ABC):
     """What all trainers share.
 
     Args:
@@ -40,8 +36,9 @@ class Trainer:
         label_col: column of class indices, numbers or arrays.
         num_epoch: passes over the data.
         batch_size: rows in a mini-batch of a worker.
-        num_workers: workers, each with its share of the rows.
-        communication_window: lambda, mini-batches between two exchanges.
+        num_workers: workers, each with its share of the rows; 2 where it is not given.
+        communication_window: lambda, mini-batches between two exchanges; each trainer has its own
+            default.
         learning_rate: of the worker optimizer; None leaves it as it is.
         seed: of the shuffles and of everything random in the model.
         memory_mb: MiB of rows that a worker keeps in memory; the rest go to files.
@@ -60,6 +57,9 @@ class Trainer:
         ConfigError: for an argument that cannot work; it quotes the value.
     """
 
+    default_workers: ClassVar[int] = 2
+    default_window: ClassVar[int] = 12
+
     def __init__(
         self,
         keras_model: Any,
@@ -71,8 +71,8 @@ class Trainer:
         label_col: str = "label",
         num_epoch: int = 1,
         batch_size: int = 32,
-        num_workers: int = 2,
-        communication_window: int = 12,
+        num_workers: int | None = None,
+        communication_window: int | None = None,
         learning_rate: float | None = None,
         seed: int = 0,
         memory_mb: int = 256,
@@ -87,8 +87,10 @@ class Trainer:
         self.label_col = label_col
         self.num_epoch = _positive_int("num_epoch", num_epoch)
         self.batch_size = _positive_int("batch_size", batch_size)
-        self.num_workers = _positive_int("num_workers", num_workers)
-        self.communication_window = _positive_int("communication_window", communication_window)
+        workers = self.default_workers if num_workers is None else num_workers
+        self.num_workers = _positive_int("num_workers", workers)
+        window = self.default_window if communication_window is None else communication_window
+        self.communication_window = _positive_int("communication_window", window)
         self.learning_rate = None
         if learning_rate is not None:
             self.learning_rate = _positive("learning_rate", learning_rate)
@@ -119,126 +121,43 @@ class Trainer:
             WorkerFailed: if a worker fails for another reason, and Spark's retries are used up.
             IncompleteTraining: if not every row was merged once an epoch.
         """
-        from distkeras.engines import spark
+        from distkeras.training import Training
 
-        clock = _PhaseClock()
+        clock = PhaseClock()
         self._tell(Progress("check"))
-        model, summary, job, server = self._prepare(dataframe)
+        training = Training(self, dataframe)
         clock.ends("check")
-        total = summary.rows * self.num_epoch
-        rows = spark.select(dataframe, self.features_col, self.label_col)
-        spark.train_on_spark(
-            spark.deal(rows, self.num_workers, self.seed if shuffle else None),
-            job,
-            server,
-            lambda: self._tell(progress(server, total, time.time())),
-        )
-        clock.trained(server)
-        self._finish(model, server, job, summary)
+        training.run(self.seed if shuffle else None, self._tell)
+        clock.trained(training.server)
+        self.history, self.report = training.history, training.report
+        model = training.finish()
         clock.ends("finish")
         self.report["seconds"] = clock.seconds
         return model
 
+    @abstractmethod
     def _rule(self) -> Rule:
-        raise NotImplementedError("a trainer names its rule")
+        """The distributed optimizer, with this trainer's arguments."""
 
     def _tell(self, now: Progress) -> None:
         if self.on_progress is not None:
             self.on_progress(now)
 
-    def _prepare(self, dataframe: DataFrame) -> tuple[Any, Summary, Job, ParameterServer]:
-        """Everything that can fail before a worker starts."""
-        from distkeras import compilation, replica
-        from distkeras.engines import spark
-        from distkeras.engines.summary import summarise
-        from distkeras.engines.task import Job
-        from distkeras.worker import Schedule
-
-        names = self.features_col, self.label_col
-        arguments = compilation.CompileArguments(
-            self.worker_optimizer,
-            self.loss,
-            self.metrics,
-            self._worker_learning_rate(),
-            self.custom_objects,
-        )
-        model = compilation.compiled_copy(self.keras_model, arguments)
-        summary = summarise(spark.select(dataframe, *names), names)
-        if summary.rows < self.num_workers:
-            raise DataError(
-                f"the DataFrame has {summary.rows} rows, fewer than num_workers={self.num_workers}"
-            )
-        spec = replica.ReplicaSpec(
-            config=compilation.config_of(model),
-            batch_size=self.batch_size,
-            window=self.communication_window,
-            targets=compilation.check_rows(model, summary, names),
-            custom_objects=self.custom_objects,
-        )
-        # Building one here too finds what would fail on every worker, and names the metrics.
-        probe = replica.Replica(spec)
-        center = probe.layout.flatten([w.numpy() for w in replica.travelling(model)])
-        server = ParameterServer(center, self.rule, tuple(probe.metric_names))
-        schedule = Schedule(self.batch_size, self.communication_window, self.num_epoch, self.seed)
-        job = Job(
-            spec,
-            self.rule,
-            schedule,
-            layout=probe.layout,
-            names=names,
-            memory=int(self.memory_mb * 2**20),
-            timeout=self.timeout,
-        )
-        return model, summary, job, server
-
-    def _worker_learning_rate(self) -> float | None:
+    @property
+    def optimizer_learning_rate(self) -> float | None:
+        """The learning rate that the worker optimizer is given; None leaves its own."""
         return self.learning_rate
-
-    def _finish(self, model: Any, server: ParameterServer, job: Job, summary: Summary) -> None:
-        from distkeras.replica import travelling
-
-        self.history = History(tuple(server.history), server.metrics)
-        self.report = {
-            "rows": summary.rows,
-            "rows_merged": server.rows_merged,
-            "windows": server.clock,
-            "workers": self.num_workers,
-            "seed": self.seed,
-        }
-        expected = summary.rows * self.num_epoch
-        if server.rows_merged != expected or server.unfinished:
-            raise IncompleteTraining(
-                f"{server.rows_merged} rows were merged, but {summary.rows} rows x "
-                f"{self.num_epoch} epochs = {expected} were to be; "
-                f"workers that did not finish: {server.unfinished or 'none'}"
-            )
-        arrays = job.layout.unflatten(server.center)
-        for variable, array in zip(travelling(model), arrays, strict=True):
-            variable.assign(array)
 
 
 class SingleTrainer(Trainer):
-    """One worker, one task: what ``model.fit`` does, on a DataFrame.
+    """One worker, one task: what ``model.fit`` does, on a DataFrame; arguments as ``Trainer``."""
 
-    Args:
-        keras_model: see ``Trainer``.
-        worker_optimizer: see ``Trainer``.
-        loss: see ``Trainer``.
-        metrics: see ``Trainer``.
-        **arguments: see ``Trainer``; but ``num_workers``, which is 1.
-    """
+    default_workers = 1
 
-    def __init__(
-        self,
-        keras_model: Any,
-        worker_optimizer: Any = None,
-        loss: Any = None,
-        metrics: Sequence[Any] | None = ("accuracy",),
-        **arguments: Any,
-    ) -> None:
-        if arguments.setdefault("num_workers", 1) != 1:
-            raise ConfigError(f"num_workers is {arguments['num_workers']!r}, but is 1 here")
-        super().__init__(keras_model, worker_optimizer, loss, metrics, **arguments)
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        if self.num_workers != 1:
+            raise ConfigError(f"num_workers is {self.num_workers}, but a SingleTrainer has 1")
 
     def _rule(self) -> Rule:
         return rules.single()
@@ -247,27 +166,10 @@ class SingleTrainer(Trainer):
 class DOWNPOUR(Trainer):
     """Asynchronous; the center adds up what the workers did: ``rules.downpour``.
 
-    Args:
-        keras_model: see ``Trainer``.
-        worker_optimizer: see ``Trainer``.
-        loss: see ``Trainer``.
-        metrics: see ``Trainer``.
-        communication_window: see ``Trainer``.
-        **arguments: see ``Trainer``.
+    Arguments as ``Trainer``; the communication window is 5 where it is not given.
     """
 
-    def __init__(
-        self,
-        keras_model: Any,
-        worker_optimizer: Any = None,
-        loss: Any = None,
-        metrics: Sequence[Any] | None = ("accuracy",),
-        *,
-        communication_window: int = 5,
-        **arguments: Any,
-    ) -> None:
-        arguments["communication_window"] = communication_window
-        super().__init__(keras_model, worker_optimizer, loss, metrics, **arguments)
+    default_window = 5
 
     def _rule(self) -> Rule:
         return rules.downpour()
@@ -276,12 +178,7 @@ class DOWNPOUR(Trainer):
 class ADAG(Trainer):
     """Asynchronous; the center adds each worker's mean step: ``rules.adag``.
 
-    Args:
-        keras_model: see ``Trainer``.
-        worker_optimizer: see ``Trainer``.
-        loss: see ``Trainer``.
-        metrics: see ``Trainer``.
-        **arguments: see ``Trainer``.
+    Arguments as ``Trainer``; the communication window is 12 where it is not given.
     """
 
     def _rule(self) -> Rule:
@@ -292,40 +189,30 @@ class AEASGD(Trainer):
     """Asynchronous; workers explore, a spring holds them to the center: ``rules.aeasgd``.
 
     Args:
-        keras_model: see ``Trainer``.
-        worker_optimizer: see ``Trainer``.
-        loss: see ``Trainer``.
-        metrics: see ``Trainer``.
-        communication_window: see ``Trainer``.
+        *arguments: as ``Trainer``; the communication window is 32 where it is not given.
         rho: how strongly a worker is held; no unit.
         learning_rate: eta of the elastic step, alpha = eta rho; not the worker optimizer's.
-        **arguments: see ``Trainer``.
+        **keywords: as ``Trainer``.
 
     Raises:
         ConfigError: if rho * learning_rate is not in (0, 1).
     """
 
+    default_window = 32
+
     def __init__(
-        self,
-        keras_model: Any,
-        worker_optimizer: Any = None,
-        loss: Any = None,
-        metrics: Sequence[Any] | None = ("accuracy",),
-        *,
-        communication_window: int = 32,
-        rho: float = 5.0,
-        learning_rate: float = 0.1,
-        **arguments: Any,
+        self, *arguments: Any, rho: float = 5.0, learning_rate: float = 0.1, **keywords: Any
     ) -> None:
         self.rho = _positive("rho", rho)
-        arguments.update(communication_window=communication_window, learning_rate=learning_rate)
-        super().__init__(keras_model, worker_optimizer, loss, metrics, **arguments)
+        super().__init__(*arguments, learning_rate=learning_rate, **keywords)
 
     def _rule(self) -> Rule:
         assert self.learning_rate is not None
         return rules.aeasgd(self.rho, self.learning_rate)
 
-    def _worker_learning_rate(self) -> None:
+    @property
+    def optimizer_learning_rate(self) -> None:
+        """None: the learning rate is the elastic step's."""
         return None
 
 
@@ -336,28 +223,6 @@ TRAINERS: Mapping[str, type[Trainer]] = {
     "DOWNPOUR": DOWNPOUR,
     "SingleTrainer": SingleTrainer,
 }
-
-
-class _PhaseClock:
-    """Seconds for each phase of ``train``."""
-
-    def __init__(self) -> None:
-        self._last = time.time()
-        self.seconds: dict[str, float] = {}
-
-    def ends(self, phase: str) -> None:
-        """The phase ends now."""
-        self._until(phase, time.time())
-
-    def trained(self, server: ParameterServer) -> None:
-        """Splits what has passed at the first and the last merged window."""
-        if server.history:
-            self._until("start", server.history[0].timestamp)
-            self._until("train", server.history[-1].timestamp)
-
-    def _until(self, phase: str, now: float) -> None:
-        self.seconds[phase] = round(now - self._last, 3)
-        self._last = now
 
 
 def _positive_int(name: str, value: Any) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from distkeras.errors import ConfigError, DataError
 
-__all__ = ["row_loss", "targets"]
+__all__ = ["check_travels", "row_loss", "targets"]
 
 
 def targets(labels: np.ndarray, width: int, loss: str, name: str, first_row: int = 0) -> np.ndarray:
@@ -86,3 +86,29 @@ def row_loss(loss: Any) -> tuple[Callable[[np.ndarray, Any], np.ndarray] | None,
         return np.asarray(flat.mean(axis=1))
 
     return rows, str(getattr(found, "name", getattr(found, "__name__", "")))
+
+
+def check_travels(loss: Any) -> None:
+    """Refuses a Keras loss that is another one after Keras saved and loaded it.
+
+    Keras leaves some arguments out of a loss's configuration (``Huber(delta)`` in 3.15): a
+    worker would silently compute with the default.
+
+    Args:
+        loss: what a model was compiled with.
+
+    Raises:
+        ConfigError: names the loss and the argument that is lost.
+    """
+    import keras
+
+    if not isinstance(loss, keras.losses.Loss):
+        return
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    before, after = getattr(loss, "_fn_kwargs", {}), getattr(again, "_fn_kwargs", {})
+    for name, value in before.items():
+        if after.get(name, value) != value:
+            raise ConfigError(
+                f"loss: Keras does not save {name}={value!r} of {type(loss).__name__}, a worker "
+                f"would compute with {after[name]!r}; write the loss as a registered function"
+            )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from distkeras.columns import feature_width, numeric_column, require_column
 from distkeras.errors import ConfigError, DataError
-from distkeras.losses import row_loss
+from distkeras.losses import check_travels, row_loss
 from distkeras.models import to_blueprint
 from distkeras.scoring import Scoring, digest, input_width
 
@@ -55,8 +55,8 @@ class ModelPredictor:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be a whole number above 0, not {batch_size!r}")
         _check_model(keras_model)
-        if loss_col is not None and row_loss(getattr(keras_model, "loss", None))[0] is None:
-            raise ConfigError(f"loss_col {loss_col!r}: the model is not compiled with a loss")
+        if loss_col is not None:
+            _check_loss(keras_model, loss_col)
         self.keras_model = keras_model
         self.features_col = features_col
         self.output_col = output_col
@@ -137,6 +137,13 @@ def _readable(dataframe: DataFrame, column: str) -> tuple[DataFrame, str | None]
         return dataframe, None
     hidden = f"{column} as array"
     return dataframe.withColumn(hidden, numeric_column(dataframe, column)), hidden
+
+
+def _check_loss(model: Any, loss_col: str) -> None:
+    loss = getattr(model, "loss", None)
+    if row_loss(loss)[0] is None:
+        raise ConfigError(f"loss_col {loss_col!r}: the model is not compiled with a loss")
+    check_travels(loss)
 
 
 def _check_model(model: Any) -> None:

@@ -162,9 +162,15 @@ class ParameterServer:
 
         Raises:
             Superseded: if a newer attempt has joined.
-            ProtocolError: if the window is neither the next one nor the one before.
+            ProtocolError: if the window is neither the next one nor the one before, or its
+                vector is not as long as the center.
             TrainingDiverged: if the loss or the vector is not finite.
         """
+        if update.vector.shape != self.center.shape:
+            raise ProtocolError(
+                f"worker {update.partition} sent a vector of shape {update.vector.shape}, "
+                f"but the center has {self.center.shape}: its model is not the server's"
+            )
         finite = np.isfinite(update.metrics[0]) and bool(np.isfinite(update.vector).all())
         with self._lock:
             known = self._member(update.partition, update.attempt)
@@ -261,7 +267,8 @@ class ParameterServer:
 
 
 def _note_wait(known: _Partition, wait: float) -> None:
-    if known.record is not None:
+    # An attempt that has exchanged nothing yet knows nothing of its predecessor's last wait.
+    if known.record is not None and wait:
         known.record.exchange_wait = wait
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from distkeras.errors import DistkerasError
+from distkeras.errors import DistkerasError, ExchangeTimeout
 from distkeras.rules import Rule, Window
 from distkeras.server import Failure, Update
 from distkeras.transport import Channel
@@ -148,7 +148,12 @@ def train(
 
 
 def report(channel: Channel, partition: int, error: Exception) -> None:
-    """Tells the server why a worker ends; the exception itself goes on to Spark."""
+    """Tells the server why a worker ends; the exception itself goes on to Spark.
+
+    Not to a server that has just let a deadline pass: that would take another one.
+    """
+    if isinstance(error, ExchangeTimeout):
+        return
     text = str(error) or type(error).__name__
     details = "".join(traceback.format_exception(error))
     failure = Failure(partition, type(error).__name__, text.splitlines()[0], details)

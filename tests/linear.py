@@ -1,0 +1,65 @@
+"""A linear model with plain SGD in NumPy: a worker whose right answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from distkeras.rules import Rule
+from distkeras.server import ParameterServer
+from distkeras.vectors import Vector
+from distkeras.worker import Schedule, Trained
+
+#: Weights of the model: as many as a row has features.
+WIDTH = 3
+
+
+class Table:
+    """Rows in memory, as a worker reads them."""
+
+    def __init__(self, rows: int, seed: int = 0) -> None:
+        random = np.random.default_rng(seed)
+        self.x = random.normal(size=(rows, WIDTH)).astype(np.float32)
+        noise = random.normal(size=rows) * 0.1
+        self.y = (self.x @ np.arange(1, WIDTH + 1) + noise).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        return {"x": self.x[indices], "y": self.y[indices]}
+
+
+@dataclass(frozen=True)
+class LinearReplica:
+    """Least squares; W <- W - rate * gradient of the mean over a mini-batch."""
+
+    batch_size: int
+    rate: float = 0.05
+
+    def run(self, weights: Vector, rows: Mapping[str, np.ndarray]) -> Trained:
+        losses = []
+        for first in range(0, len(rows["x"]), self.batch_size):
+            x = rows["x"][first : first + self.batch_size]
+            error = x @ weights - rows["y"][first : first + self.batch_size]
+            losses.append(np.mean(error**2) * len(x))
+            weights = weights - np.float32(self.rate) * (x.T @ error / np.float32(len(x)))
+        return Trained(weights, np.array([sum(losses) / len(rows["x"])], np.float32))
+
+
+def server_of(rule: Rule, metrics: tuple[str, ...] = ("loss",)) -> ParameterServer:
+    """A server whose center is a model that nobody trained."""
+    return ParameterServer(np.zeros(WIDTH, np.float32), rule, metrics)
+
+
+def trained_alone(rows: Table, schedule: Schedule, rate: float = 0.05) -> Vector:
+    """Plain local training over the rows of the schedule, without windows or server."""
+    weights = np.zeros(WIDTH, np.float32)
+    replica = LinearReplica(schedule.batch_size, rate)
+    for step in schedule.windows(0, len(rows)):
+        for first in range(0, len(step.indices), schedule.batch_size):
+            batch = step.indices[first : first + schedule.batch_size]
+            weights = replica.run(weights, rows.take(batch)).weights
+    return weights

@@ -1,0 +1,200 @@
+"""The schedule of a worker, and its loop against a real server in this process."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distkeras.errors import DataError, ExchangeTimeout, Superseded
+from distkeras.rules import RULES, Rule, adag, downpour, single
+from distkeras.server import Answer, Failure, ParameterServer, Update
+from distkeras.transport import inproc
+from distkeras.worker import Assignment, Schedule, report, train
+from tests.linear import LinearReplica, Table, server_of, trained_alone
+
+schedules = st.builds(
+    Schedule,
+    batch_size=st.integers(1, 7),
+    window=st.integers(1, 5),
+    epochs=st.integers(1, 3),
+    seed=st.integers(0, 2**32),
+)
+row_counts = st.integers(1, 60)
+
+
+FIRST = Assignment(0, 0)
+
+
+def run(server: ParameterServer, rows: Table, schedule: Schedule, who: Assignment = FIRST) -> int:
+    replica = LinearReplica(schedule.batch_size)
+    with inproc.connect(server) as channel:
+        return train(who, rows, replica, channel, server.rule, schedule)
+
+
+@given(schedules, row_counts, st.integers(0, 9))
+def test_every_row_comes_exactly_once_an_epoch(
+    schedule: Schedule, rows: int, partition: int
+) -> None:
+    steps = list(schedule.windows(partition, rows))
+    for epoch in range(schedule.epochs):
+        seen = np.concatenate([step.indices for step in steps if step.epoch == epoch])
+        assert sorted(seen) == list(range(rows))
+    assert {step.epoch for step in steps} == set(range(schedule.epochs))
+
+
+@given(schedules, row_counts)
+def test_only_the_last_window_of_an_epoch_is_shorter_and_it_is_not_dropped(
+    schedule: Schedule, rows: int
+) -> None:
+    span = schedule.batch_size * schedule.window
+    steps = list(schedule.windows(0, rows))
+    assert [step.sequence for step in steps] == list(range(len(steps)))
+    for step, following in pairwise(steps):
+        assert len(step.indices) == span or following.epoch == step.epoch + 1
+    assert len(steps[-1].indices) == (rows % span or span)
+
+
+@given(schedules, row_counts, st.data())
+def test_a_later_start_leaves_exactly_the_windows_that_remain(
+    schedule: Schedule, rows: int, data: st.DataObject
+) -> None:
+    whole = list(schedule.windows(1, rows))
+    start = data.draw(st.integers(0, len(whole)))
+    remaining = list(schedule.windows(1, rows, start))
+    assert [step[:2] for step in remaining] == [step[:2] for step in whole[start:]]
+    for again, step in zip(remaining, whole[start:], strict=True):
+        np.testing.assert_array_equal(again.indices, step.indices)
+
+
+def test_seed_partition_and_epoch_each_give_another_order() -> None:
+    def order(seed: int, partition: int, epoch: int) -> tuple[int, ...]:
+        (*_, step) = Schedule(100, 1, epoch + 1, seed).windows(partition, 100)
+        return tuple(step.indices)
+
+    orders = {order(*case) for case in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]}
+    assert len(orders) == 4
+    assert order(0, 0, 0) in orders
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(1, 1), (4, 1), (5, 2), (12, 3)])
+def test_a_partial_mini_batch_is_a_step(rows: int, steps: int) -> None:
+    assert Schedule(4, 3, 1, 0).steps(rows) == steps
+
+
+@pytest.mark.parametrize("rule", [downpour(), adag()], ids=["DOWNPOUR", "ADAG"])
+def test_one_worker_with_a_window_of_one_step_is_plain_local_training(rule: Rule) -> None:
+    rows, schedule = Table(50), Schedule(batch_size=4, window=1, epochs=2, seed=3)
+    server = server_of(rule)
+    run(server, rows, schedule)
+    # c + (W - c) is W but for rounding.
+    np.testing.assert_allclose(server.center, trained_alone(rows, schedule), rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 100])
+def test_single_is_plain_local_training_whatever_the_window(window: int) -> None:
+    rows, schedule = Table(50), Schedule(batch_size=4, window=window, epochs=2, seed=3)
+    server = server_of(single())
+    run(server, rows, schedule)
+    alone = trained_alone(rows, schedule)
+    np.testing.assert_array_equal(server.center, alone)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_learns_with_several_workers(name: str) -> None:
+    server = server_of(RULES[name]())
+    for worker in range(1 if name == "Single" else 3):
+        run(server, Table(200, worker), Schedule(8, 4, 20, 0), Assignment(worker, 0))
+    np.testing.assert_allclose(server.center, [1, 2, 3], atol=0.3)
+
+
+def test_the_history_tells_what_each_window_was() -> None:
+    server = server_of(downpour())
+    assert run(server, Table(10), Schedule(batch_size=2, window=3, epochs=2, seed=0)) == 4
+    told = [(r.worker, r.epoch, r.window, r.samples, r.staleness) for r in server.history]
+    assert told == [(0, 0, 0, 6, 0), (0, 0, 1, 4, 0), (0, 1, 2, 6, 0), (0, 1, 3, 4, 0)]
+    assert server.rows_merged == 20
+    assert server.unfinished == []
+
+
+def test_the_losses_in_the_history_are_those_of_the_replica() -> None:
+    rows, schedule = Table(30), Schedule(5, 2, 1, 0)
+    server = server_of(single())
+    run(server, rows, schedule)
+    replica, weights, losses = LinearReplica(5), np.zeros(3, np.float32), []
+    for step in schedule.windows(0, 30):
+        weights, metrics = replica.run(weights, rows.take(step.indices))
+        losses.append((float(metrics[0]),))
+    assert [record.metrics for record in server.history] == losses
+
+
+class Recording:
+    """A channel that passes everything on, and keeps what was said."""
+
+    def __init__(self, server: ParameterServer) -> None:
+        self._server = server
+        self.join = server.join
+        self.fail = server.fail
+        self.waits: list[float] = []
+
+    def exchange(self, update: Update) -> Answer:
+        self.waits.append(update.wait)
+        return self._server.exchange(update)
+
+    def leave(self, partition: int, attempt: int, wait: float) -> None:
+        self.waits.append(wait)
+        self._server.leave(partition, attempt, wait)
+
+
+def test_each_exchange_tells_how_long_the_one_before_took() -> None:
+    server = server_of(downpour())
+    channel = Recording(server)
+    train(Assignment(0, 0), Table(12), LinearReplica(2), channel, server.rule, Schedule(2, 2, 1, 0))
+    assert len(channel.waits) == 4  # Three windows, and leaving.
+    assert channel.waits[0] == 0
+    assert all(wait > 0 for wait in channel.waits[1:])
+    assert [record.exchange_wait for record in server.history] == channel.waits[1:]
+
+
+def test_a_worker_whose_windows_are_all_merged_trains_none_again() -> None:
+    server, rows, schedule = server_of(downpour()), Table(20), Schedule(4, 2, 2, 0)
+    assert run(server, rows, schedule) == 6
+    center, waits = server.center, [record.exchange_wait for record in server.history]
+    assert run(server, rows, schedule, Assignment(0, 1)) == 0
+    assert server.center is center
+    assert [record.exchange_wait for record in server.history] == waits
+
+
+def test_what_the_server_refuses_ends_the_worker() -> None:
+    server = server_of(downpour())
+    run(server, Table(20), Schedule(4, 2, 1, 0), Assignment(0, 5))
+    with pytest.raises(Superseded):
+        run(server, Table(20), Schedule(4, 2, 1, 0), Assignment(0, 4))
+    with pytest.raises(DataError, match="19 rows"):
+        run(server, Table(19), Schedule(4, 2, 1, 0), Assignment(0, 6))
+
+
+def failure_of(error: Exception) -> list[Failure]:
+    server = server_of(downpour())
+    with pytest.raises(type(error)) as raised:  # As a worker has it: with its traceback.
+        raise error
+    report(server, 3, raised.value)
+    return server.failures
+
+
+def test_a_report_names_worker_error_and_place() -> None:
+    (failure,) = failure_of(DataError("column 'x': row 3 is null\nand more"))
+    assert failure[:3] == (3, "DataError", "column 'x': row 3 is null")
+    assert "raise error" in failure.details
+
+
+def test_an_error_without_words_is_reported_by_its_name() -> None:
+    (failure,) = failure_of(MemoryError())
+    assert failure[:3] == (3, "MemoryError", "MemoryError")
+
+
+def test_a_server_that_was_waited_for_in_vain_is_not_asked_again() -> None:
+    assert failure_of(ExchangeTimeout("the parameter server did not answer")) == []

@@ -28,6 +28,9 @@ Rows = Mapping[str, npt.NDArray[Any]]
 
 Targets = Literal["indices", "one_hot", "values"]
 
+#: How much a layer that can draw random numbers draws; recurrent layers can, and rarely do.
+_RATES = ("rate", "stddev", "dropout", "recurrent_dropout")
+
 #: Layers for which XLA on the CPU is many times slower than TensorFlow's own kernels.
 _SLOW_IN_XLA = ("Conv", "DepthwiseConv", "SeparableConv", "ConvLSTM")
 
@@ -214,11 +217,18 @@ def _xla_helps(model: Any) -> bool:
     kernels; most else is faster. The choice goes by the layers and not by the clock, so that the
     same seed gives the same model.
     """
-    if any("seed_generator" in variable.path for variable in model.variables):
+    layers = list(model._flatten_layers())
+    convolves = any(type(layer).__name__.startswith(_SLOW_IN_XLA) for layer in layers)
+    return not convolves and not any(map(_draws, layers))
+
+
+def _draws(layer: Any) -> bool:
+    """Whether a layer draws random numbers in training."""
+    if getattr(layer, "seed_generator", None) is None:
         return False
-    return not any(
-        type(layer).__name__.startswith(_SLOW_IN_XLA) for layer in model._flatten_layers()
-    )
+    rates = [getattr(layer, name, None) for name in _RATES]
+    known = [rate for rate in rates if isinstance(rate, int | float)]
+    return any(known) if known else True
 
 
 def _compiled(window: Callable[..., Any], jit: bool) -> Callable[..., Any]:

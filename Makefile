@@ -1,0 +1,48 @@
+# `make run`: the pipeline on real data. `make test`: everything that must hold.
+# Both set up .venv once, from $(PYTHON), with the exact versions in constraints.txt.
+
+PYTHON ?= python3
+CONFIG ?= configs/magic.toml
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/ready
+
+.PHONY: run test format lint benchmark clean distclean
+
+run: $(STAMP)
+	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
+	$(BIN)/python -m tasks show $(CONFIG)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: $(STAMP)
+	@for script in benchmarks/*.py; do \
+		[ -e "$$script" ] || { echo "there are no benchmarks yet"; break; }; \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+$(STAMP): setup.py constraints.txt scripts/install_system.sh
+	PYTHON="$(PYTHON)" bash scripts/install_system.sh
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[test]"
+	touch $@
+
+# Results, caches and temporary files; distclean also removes the environment.
+clean:
+	rm -rf output spark-warehouse metastore_db derby.log build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

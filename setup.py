@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="distkeras",
+    version="1.0.0.dev0",
+    description="Distributed, asynchronous training of Keras models on Apache Spark",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["distkeras", "distkeras.*", "tasks", "tasks.*"]),
+    package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
+    python_requires=">=3.10",
+    install_requires=[
+        "keras>=3.5",
+        "luigi>=3.6",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pandas>=2.2,<3",
+        "pyarrow>=15",
+        "pydantic>=2.7",
+        "pyspark>=4.0,<5",
+        "rich>=13",
+        "tensorflow>=2.18",
+        'tomli>=2; python_version < "3.11"',
+    ],
+    extras_require={
+        "test": [
+            "hypothesis>=6",
+            "mypy>=1.11",
+            "pytest>=8",
+            "requests>=2",
+            "ruff>=0.6",
+            "scikit-learn>=1.4",
+        ],
+    },
+)

@@ -1,0 +1,162 @@
+"""What the three tasks share: their parameters, the key in their path, and publishing."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import multiprocessing
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import Any, ClassVar
+
+import luigi
+from luigi.cmdline_parser import CmdlineParser
+
+from distkeras.errors import DistkerasError, EnvironmentProblem, StorageError, TrainingError
+from distkeras.storage import publish, write_json
+from tasks import session
+from tasks.config import Experiment, load_experiment
+from tasks.console import quiet_interrupt
+from tasks.keys import digest
+from tasks.parameters import OverridesParameter
+from tasks.progress import Reporter, reporting
+from tasks.target import MANIFEST, Published
+
+__all__ = ["ExperimentTask"]
+
+VERSIONED = ("distkeras", "keras", "luigi", "numpy", "pandas", "pyarrow", "pyspark", "tensorflow")
+
+
+class ExperimentTask(luigi.Task):  # type: ignore[misc]
+    """A step of an experiment; its result appears whole in ``<output>/<task>/<key>/``.
+
+    The key is a hash of exactly what the result depends on: see ``parts``. A wrong config, a
+    missing input and a model that is not there are errors when the task is made.
+
+    Raises:
+        DistkerasError: one line that names the file, key, or path.
+    """
+
+    config = luigi.Parameter(description="The experiment's TOML file.")
+    set = OverridesParameter(
+        default=(), description="Overrides one key, e.g. train.num_workers=4; may be repeated."
+    )
+
+    #: Raised by hand when the task's code changes what it writes.
+    code_version: ClassVar[int]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if CmdlineParser.get_instance() is not None:
+            quiet_interrupt()
+        session.settings()
+        self.experiment: Experiment = load_experiment(self.config, self.set)
+        self.parts = self.depends_on()
+        self.key = digest(self.parts)
+
+    def depends_on(self) -> dict[str, Any]:
+        """All that the result depends on, as JSON."""
+        try:
+            own = {"task": self.task_family, "code": self.code_version, **self.own_parts()}
+        except DistkerasError as error:
+            raise type(error)(f"{self.config}: {error}") from error
+        upstream = {name: task.key for name, task in self.requires().items()}
+        return own | ({"upstream": upstream} if upstream else {})
+
+    def own_parts(self) -> dict[str, Any]:
+        """What the result depends on beside its upstream."""
+        raise NotImplementedError
+
+    def requires(self) -> dict[str, ExperimentTask]:
+        """The tasks before this one, by name."""
+        return {}
+
+    def output(self) -> Published:
+        """The directory that holds the result."""
+        return Published(f"{self.experiment.output}/{self.task_family}/{self.key}")
+
+    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+        """Writes everything but the manifest into the directory; returns the manifest's content.
+
+        Args:
+            staging: an empty local directory.
+            report: takes the progress.
+        """
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Produces the result and publishes it."""
+        try:
+            with reporting(self) as report, publish(self.output().url) as staging:
+                started = time.monotonic()
+                manifest = dict(self.produce(staging, report))
+                report.end_phase()
+                manifest["task"] = self._about(time.monotonic() - started, report.seconds)
+                write_json(staging / MANIFEST, manifest)
+        except KeyboardInterrupt:
+            self._interrupted()
+        except Exception as error:
+            raise _explained(error) from error
+        if not self.complete():
+            raise StorageError(f"{self.output()}: stands there without {MANIFEST}: remove it")
+
+    def on_failure(self, exception: BaseException) -> Any:
+        """What the visualiser shows: our errors as one line, others with their traceback."""
+        if isinstance(exception, DistkerasError):
+            return str(exception)
+        return super().on_failure(exception)
+
+    def start_spark(self, report: Reporter) -> Any:
+        """The process's Spark session; its UI's address goes to the visualiser."""
+        report.phase("starting Spark")
+        spark = session.spark_session()
+        report.tracking(spark.sparkContext.uiWebUrl)
+        return spark
+
+    def arguments(self) -> dict[str, Any]:
+        """What an upstream task of the same experiment is made with."""
+        return {"config": self.config, "set": self.set}
+
+    def _about(self, seconds: float, phases: Mapping[str, float]) -> dict[str, Any]:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return {
+            "name": self.task_family,
+            "key": self.key,
+            "depends_on": self.parts,
+            "config_file": self.config,
+            "overrides": list(self.set),
+            "finished": now.isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+            "phases": dict(phases),
+            "versions": _versions(),
+        }
+
+    def _interrupted(self) -> None:
+        session.stop_session()
+        if multiprocessing.parent_process() is None:
+            raise KeyboardInterrupt
+        # In a process that luigi forked: luigi reports it, and its own process ends.
+        raise TrainingError(f"{self.task_family}: interrupted")
+
+
+def _explained(error: Exception) -> Exception:
+    """One line for what the machine lacks; anything else stays as it is."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(error, DistkerasError) and (full or "No space left on device" in str(error)):
+        return EnvironmentProblem("no space left on a disk: of the output, or of Spark's local dir")
+    if isinstance(error, PermissionError) and error.filename:
+        return StorageError(f"{error.filename}: {error.strerror}")
+    return error
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

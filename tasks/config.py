@@ -1,0 +1,244 @@
+"""One experiment: a TOML file, checked key by key before anything starts."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from distkeras.errors import ConfigError
+from distkeras.preprocessing.spec import PreprocessSpec
+from tasks.complaints import complaint
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "EvaluateSpec",
+    "Experiment",
+    "ModelSpec",
+    "OptimizerSpec",
+    "TrainSpec",
+    "load_experiment",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ModelSpec(_Section):
+    """``[train.model]``: where the Keras model comes from; exactly one of the two."""
+
+    function: str | None = Field(
+        None,
+        description='"package.module:function", looked for in the working directory too; called '
+        "with the arguments and, where its signature has them, `dimension` (number of features) "
+        "and `classes` (number of classes; 1 for regression).",
+    )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the function."
+    )
+    file: str | None = Field(None, description="A saved model; its name ends in .keras.")
+
+    @field_validator("function")
+    @classmethod
+    def _module_and_name(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"\w+(\.\w+)*:\w+", value):
+            raise ValueError("write it as package.module:function")
+        return value
+
+    @field_validator("file")
+    @classmethod
+    def _keras_file(cls, value: str | None) -> str | None:
+        if value is not None and not value.endswith(".keras"):
+            raise ValueError("a model file's name must end in .keras")
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ModelSpec:
+        if (self.function is None) == (self.file is None):
+            raise ValueError("give exactly one of function and file")
+        if self.file is not None and self.arguments:
+            raise ValueError("arguments go with function, not with file")
+        return self
+
+
+class OptimizerSpec(BaseModel):
+    """``[train.worker_optimizer]``: a Keras optimizer's name, and its own arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = Field(description='As Keras knows it: "adam", "sgd", "adagrad", ...')
+
+    def to_keras(self) -> str | dict[str, Any]:
+        """What ``keras.optimizers.get`` takes: a name, or a class name with a config."""
+        arguments = dict(self.model_extra or {})
+        return {"class_name": self.name, "config": arguments} if arguments else self.name
+
+
+class TrainSpec(_Section):
+    """``[train]``: the model, the distributed optimizer and what it is given."""
+
+    trainer: str = Field("ADAG", description="The distributed optimizer, by its class name.")
+    model: ModelSpec
+    worker_optimizer: OptimizerSpec = Field(
+        default_factory=lambda: OptimizerSpec(name="adam"),
+        description="The optimizer of each worker's local steps: a name, or a table with a name "
+        "and the optimizer's own arguments.",
+    )
+    loss: str = Field(description="A Keras loss, by name.")
+    metrics: tuple[str, ...] | None = Field(
+        None,
+        strict=False,
+        description="Keras metrics, by name; default: accuracy for classes, none for regression.",
+    )
+    num_epoch: int = Field(1, ge=1, description="Passes over the training split.")
+    batch_size: int = Field(32, ge=1, description="Rows in one step of one worker.")
+    num_workers: int | None = Field(None, ge=1, description="Workers; default: the trainer's.")
+    communication_window: int | None = Field(
+        None, ge=1, description="Steps between two exchanges; default: the trainer's."
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="Of the distributed optimizer, not of the workers' own."
+    )
+    rho: float | None = Field(None, ge=0, description="Elastic force, of the elastic optimizers.")
+    seed: int = Field(0, ge=0, description="Initial weights and the order of rows follow from it.")
+    memory_mb: int | None = Field(
+        None, ge=1, description="MiB of rows that a worker keeps in memory; the rest is on disk."
+    )
+
+    @field_validator("worker_optimizer", mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("trainer")
+    @classmethod
+    def _known_trainer(cls, value: str) -> str:
+        from distkeras.trainers import TRAINERS
+
+        if value not in TRAINERS:
+            near = {name.lower(): name for name in TRAINERS}
+            close = difflib.get_close_matches(value.lower(), near, 1)
+            hint = f"did you mean {near[close[0]]!r}? " if close else ""
+            raise ValueError(f"unknown trainer; {hint}known: {', '.join(sorted(TRAINERS))}")
+        return value
+
+    @model_validator(mode="after")
+    def _arguments_fit(self) -> TrainSpec:
+        from distkeras.trainers import TRAINERS
+
+        trainer, given = TRAINERS[self.trainer], self.trainer_arguments()
+        taken = _parameters(trainer)
+        for name in given:
+            if name not in taken:
+                raise ValueError(f"{self.trainer} takes no {name}: remove train.{name}")
+        trainer(None, **given)  # raises for values that cannot work together
+        return self
+
+    def trainer_arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the trainer that the file gives, or that have a default."""
+        optional = ("num_workers", "communication_window", "learning_rate", "rho", "memory_mb")
+        given = {name: getattr(self, name) for name in optional}
+        fixed = {name: getattr(self, name) for name in ("num_epoch", "batch_size", "seed")}
+        return fixed | {name: value for name, value in given.items() if value is not None}
+
+
+class EvaluateSpec(_Section):
+    """``[evaluate]``: prediction over the test split."""
+
+    batch_size: int = Field(4096, ge=1, description="Rows in one call of the model.")
+    predictions: bool = Field(
+        False, description="Also keep every row with its prediction, as Parquet in predictions/."
+    )
+
+
+class Experiment(_Section):
+    """What one TOML file says."""
+
+    output: str = Field("output", min_length=1, description="The directory of all results.")
+    preprocess: PreprocessSpec
+    train: TrainSpec
+    evaluate: EvaluateSpec = EvaluateSpec()
+
+
+def load_experiment(path: str, overrides: Sequence[str] = ()) -> Experiment:
+    """Reads and checks an experiment.
+
+    Args:
+        path: the TOML file.
+        overrides: ``"a.b=value"``; the value is read as TOML, or taken as text where it is none.
+
+    Raises:
+        ConfigError: one line that names the file (or ``--set``), the key and the value.
+    """
+    tree = _read(path)
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(complaint(error, Experiment, path, overrides)) from error
+
+
+def _parameters(trainer: type) -> set[str]:
+    """The names that a constructor takes, where it passes others on to the class above."""
+    names: set[str] = set()
+    for level in trainer.__mro__:
+        if "__init__" in vars(level):
+            parameters = inspect.signature(level.__init__).parameters  # type: ignore[misc]
+            names |= set(parameters)
+            if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+                break
+    return names
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        near = _neighbour(Path(path))
+        raise ConfigError(f"{path}: cannot read the config: {error.strerror}{near}") from error
+    except ValueError as error:  # also what is not UTF-8
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def _neighbour(path: Path) -> str:
+    names = [str(item) for item in path.parent.glob("*.toml")]
+    close = difflib.get_close_matches(str(path), names, 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    *parents, last = key.strip().split(".")
+    if not equals or not all([*parents, last]):
+        raise ConfigError(f"--set {override}: write it as key=value, e.g. train.num_workers=4")
+    node: Any = tree
+    for part in parents:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {override}: {part} is a value, not a table of keys")
+    node[last] = _value(text.strip())
+
+
+def _value(text: str) -> object:
+    if "\n" in text:
+        return text
+    try:
+        parsed: Mapping[str, Any] = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    # The shell has eaten the quotes that a file has around a date.
+    dates = (datetime.date, datetime.time)
+    return text if isinstance(parsed["value"], dates) else parsed["value"]

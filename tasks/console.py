@@ -1,0 +1,70 @@
+"""What a user of the ``luigi`` command sees: one line for an error, and an honest exit status."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import TracebackType
+
+import luigi
+
+from distkeras.errors import DistkerasError
+
+__all__ = ["install", "quiet_interrupt"]
+
+# Luigi's own defaults are 0: it would report a failed task as success.
+RETURN_CODES = {
+    "already_running": "10",
+    "missing_data": "20",
+    "not_run": "25",
+    "task_failed": "30",
+    "scheduling_error": "35",
+    "unhandled_exception": "40",
+}
+
+
+class OneLine(logging.Filter):
+    """Shortens what luigi logs.
+
+    An error of ours becomes one line; luigi's routine talk is left out but for its summary.
+    With the log level DEBUG all of it is shown, tracebacks included.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown; rewrites it in place."""
+        if logging.getLogger("luigi-interface").getEffectiveLevel() <= logging.DEBUG:
+            return True
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, DistkerasError):
+            record.msg, record.args = " ".join(str(error).split()), ()
+            record.exc_info = record.exc_text = None
+            return True
+        return record.levelno >= logging.WARNING or "Execution Summary" in record.getMessage()
+
+
+def install() -> None:
+    """Sets what ``luigi.cfg`` leaves open, and the filter, once."""
+    config = luigi.configuration.get_config()
+    for name, code in RETURN_CODES.items():
+        if not config.has_option("retcode", name):
+            config.set("retcode", name, code)
+    if not config.has_option("core", "log_level"):
+        config.set("core", "log_level", "INFO")
+    logger = logging.getLogger("luigi-interface")
+    if not any(isinstance(item, OneLine) for item in logger.filters):
+        logger.addFilter(OneLine())
+
+
+def quiet_interrupt() -> None:
+    """Makes Ctrl-C end the process with one line; its exit status stays that of SIGINT."""
+    usual = sys.excepthook
+
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print("Interrupted: finished tasks keep their results.", file=sys.stderr)
+        else:
+            usual(kind, error, traceback)
+
+    sys.excepthook = hook

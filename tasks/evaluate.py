@@ -1,0 +1,81 @@
+"""A trained model into numbers and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distkeras.storage import load_model, read_json, write_json
+from tasks.base import ExperimentTask
+from tasks.keys import evaluate_parts
+from tasks.preprocess import Preprocess
+from tasks.progress import Reporter
+from tasks.target import MANIFEST
+from tasks.train import Train
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["Evaluate"]
+
+
+class Evaluate(ExperimentTask):
+    """``metrics.json``, ``report.html``, ``manifest.json``; ``predictions/`` where asked for."""
+
+    code_version = 1
+
+    def own_parts(self) -> dict[str, Any]:
+        """``[evaluate]``."""
+        return evaluate_parts(self.experiment)
+
+    def requires(self) -> dict[str, ExperimentTask]:
+        """The model and the test split."""
+        return {
+            "preprocess": Preprocess(**self.arguments()),
+            "train": Train(**self.arguments()),
+        }
+
+    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+        """Predicts the test split, measures and reports."""
+        from distkeras.evaluators import evaluate_predictions
+        from distkeras.preprocessing.preprocessor import Preprocessor
+
+        trained = self.input()["train"].path
+        preprocessor = Preprocessor.load(trained / "preprocessor.json")
+        predicted = self._predict(staging, report)
+        report.phase("measuring")
+        kind = self.experiment.preprocess.label.kind
+        metrics = evaluate_predictions(
+            predicted, kind=kind, classes=preprocessor.classes, loss="loss"
+        )
+        write_json(staging / "metrics.json", metrics)
+        report.phase("writing the report")
+        self._write_report(staging, metrics)
+        return {"config": self.experiment.evaluate.model_dump(mode="json")}
+
+    def _predict(self, staging: Path, report: Reporter) -> DataFrame:
+        """The test split with predictions; still to be computed, unless they are to be kept."""
+        from distkeras.predictors import ModelPredictor
+
+        report.phase("loading the model")
+        model = load_model(self.input()["train"].path / "model.keras")
+        spec = self.experiment.evaluate
+        spark = self.start_spark(report)
+        test = spark.read.parquet(str(self.input()["preprocess"].path / "test"))
+        predicted = ModelPredictor(model, batch_size=spec.batch_size, loss_col="loss").predict(test)
+        if not spec.predictions:
+            return predicted
+        report.phase("predicting")
+        kept = str(staging / "predictions")
+        predicted.drop("features").write.parquet(kept)
+        return spark.read.parquet(kept)
+
+    def _write_report(self, staging: Path, metrics: dict[str, Any]) -> None:
+        from pyarrow.parquet import read_table
+
+        from distkeras.report import write_report
+
+        made = {name: read_json(target.path / MANIFEST) for name, target in self.input().items()}
+        history = read_table(self.input()["train"].path / "history.parquet")
+        write_report(staging / "report.html", metrics, history, made)

@@ -1,0 +1,136 @@
+"""How far a task is: a bar in a terminal, a line now and then elsewhere, luigi's visualiser."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import rich.progress
+
+    from distkeras.history import Progress
+
+__all__ = ["Reporter", "describe", "reporting"]
+
+# Seconds between two plain lines, and between two messages to luigi's scheduler.
+LINE_SECONDS = 10.0
+MESSAGE_SECONDS = 1.0
+
+
+def describe(now: Progress) -> str:
+    """Samples/s, loss and time left, as far as they are known."""
+    parts = []
+    if now.samples_per_second > 0:
+        parts.append(f"{now.samples_per_second:,.0f} samples/s")
+    if not math.isnan(now.loss):
+        parts.append(f"loss {now.loss:.4f}")
+    if not math.isnan(now.seconds_left):
+        parts.append(f"{_duration(now.seconds_left)} left")
+    return ", ".join(parts) or now.phase
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Reporter:
+    """Passes a task's progress on to luigi's scheduler and to the console.
+
+    Args:
+        task: the luigi task; its ``set_...`` functions reach the visualiser while it runs.
+        stream: where lines go.
+        bar: the terminal's bar; without one, plain lines are written.
+        clock: seconds from any fixed moment.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        stream: TextIO,
+        bar: rich.progress.Progress | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.task, self.stream, self.bar, self.clock = task, stream, bar, clock
+        self.name = str(task.task_family)
+        self.last_line = self.last_message = -math.inf
+        self.row = bar.add_task(self.name, total=None, text="") if bar else None
+        #: Seconds that each ended phase took.
+        self.seconds: dict[str, float] = {}
+        self._phase, self._since = "", clock()
+
+    def phase(self, text: str) -> None:
+        """The task begins with the next thing, whose length is not known."""
+        self.end_phase()
+        self._phase = text
+        self.task.set_status_message(text)
+        if self.bar is not None and self.row is not None:
+            self.bar.update(self.row, total=None, text=text)
+        else:
+            self._line(text)
+
+    def end_phase(self, parts: Mapping[str, float] | None = None) -> None:
+        """Notes how long the phase took.
+
+        Args:
+            parts: the phase in more detail, in seconds.
+        """
+        passed, self._since = self.clock() - self._since, self.clock()
+        if self._phase:
+            found = {f"{self._phase}: {name}": spent for name, spent in (parts or {}).items()}
+            for name, spent in (found or {self._phase: passed}).items():
+                self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+        self._phase = ""
+
+    def tracking(self, url: str | None) -> None:
+        """The address where the work can be watched: Spark's UI."""
+        if url:
+            self.task.set_tracking_url(url)
+
+    def training(self, now: Progress) -> None:
+        """A trainer's ``on_progress``."""
+        share = now.rows / now.total if now.total else 0.0
+        self._tell_scheduler(share, describe(now))
+        if self.bar is not None and self.row is not None:
+            total = now.total if now.phase == "train" else None
+            self.bar.update(self.row, completed=now.rows, total=total, text=describe(now))
+        elif now.phase == "train" and self.clock() - self.last_line >= LINE_SECONDS:
+            self._line(f"{share:.0%}, {describe(now)}")
+
+    def _tell_scheduler(self, share: float, text: str) -> None:
+        # Each message is a request to the central scheduler.
+        if self.clock() - self.last_message < MESSAGE_SECONDS and share < 1:
+            return
+        self.last_message = self.clock()
+        self.task.set_status_message(text)
+        self.task.set_progress_percentage(int(100 * share))
+
+    def _line(self, text: str) -> None:
+        self.last_line = self.clock()
+        print(f"{self.name}: {text}", file=self.stream, flush=True)
+
+
+@contextmanager
+def reporting(task: Any) -> Iterator[Reporter]:
+    """A reporter for one run of a task, on the standard error stream."""
+    bar = _bar() if sys.stderr.isatty() else None
+    with bar if bar is not None else nullcontext():
+        yield Reporter(task, sys.stderr, bar)
+
+
+def _bar() -> rich.progress.Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=30),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    return Progress(*columns, console=Console(file=sys.stderr))

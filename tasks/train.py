@@ -1,0 +1,50 @@
+"""Parquet into a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from distkeras.storage import save_model
+from tasks.base import ExperimentTask
+from tasks.keys import train_parts
+from tasks.preprocess import Preprocess
+from tasks.progress import Reporter
+
+__all__ = ["Train"]
+
+
+class Train(ExperimentTask):
+    """``model.keras``, ``preprocessor.json``, ``history.parquet`` and ``manifest.json``."""
+
+    code_version = 1
+
+    def own_parts(self) -> dict[str, Any]:
+        """``[train]`` and the model's source."""
+        return train_parts(self.experiment)
+
+    def requires(self) -> dict[str, ExperimentTask]:
+        """The normalized data."""
+        return {"preprocess": Preprocess(**self.arguments())}
+
+    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+        """Trains on the training split."""
+        from distkeras.preprocessing.preprocessor import Preprocessor
+        from tasks.models import make_model, make_trainer
+
+        data = self.input()["preprocess"].path
+        report.phase("building the model")
+        preprocessor = Preprocessor.load(data / "preprocessor.json")
+        trainer = make_trainer(self.experiment, make_model(self.experiment, preprocessor))
+        trainer.on_progress = report.training
+        spark = self.start_spark(report)
+        report.phase("training")
+        model = trainer.train(spark.read.parquet(str(data / "train")))
+        report.end_phase(trainer.report["seconds"])
+        report.phase("saving the model")
+        save_model(model, staging / "model.keras")
+        preprocessor.save(staging / "preprocessor.json")
+        trainer.history.to_parquet(staging / "history.parquet")
+        config = self.experiment.train.model_dump(mode="json")
+        return {"config": config, "parameters": model.count_params(), **trainer.report}

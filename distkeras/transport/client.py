@@ -19,7 +19,7 @@ from distkeras import errors
 from distkeras.errors import AuthenticationError, ExchangeTimeout, ProtocolError
 from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
 from distkeras.server import Answer, Failure, Update, Welcome
-from distkeras.transport.frames import Wire
+from distkeras.transport.frames import Deadline, Wire
 from distkeras.vectors import Vector
 
 __all__ = ["TcpChannel"]
@@ -91,7 +91,7 @@ class TcpChannel:
 
     def fail(self, failure: Failure) -> None:
         """See ``ParameterServer.fail``."""
-        text = "\0".join((failure.error, failure.message, failure.details)).encode()
+        text = "\0".join((failure.error, failure.message, failure.details)).encode(errors="replace")
         self._call(Kind.DONE, Header(Kind.FAIL, partition=failure.partition), text[:MAX_TEXT])
 
     def _call(
@@ -109,31 +109,32 @@ class TcpChannel:
     def _until_deadline(
         self, attempt: Callable[[Wire], tuple[Header, npt.NDArray[np.uint8]]]
     ) -> tuple[Header, npt.NDArray[np.uint8]]:
-        deadline = time.monotonic() + self._timeout
+        deadline = Deadline(self._timeout)
         while True:
             try:
                 return attempt(self._connected(deadline))
             except OSError as problem:
                 # Lost or not yet there: the server may be back before the deadline.
                 self._drop()
-                if time.monotonic() + PAUSE > deadline:
+                if deadline.within(PAUSE):
                     raise ExchangeTimeout(
                         f"this worker could not reach {self.peer} within {self._timeout:g} s: "
                         f"{problem.strerror or problem}"
                     ) from None
                 time.sleep(PAUSE)
-            except ExchangeTimeout:
+            except BaseException:
+                # Nobody may speak again on a connection that is half-way through a frame, or
+                # whose other end has not proved itself.
                 self._drop()
                 raise
 
-    def _connected(self, deadline: float) -> Wire:
-        left = max(PAUSE, deadline - time.monotonic())
-        if self._wire is not None:
-            self._wire.set_timeout(left)
-            return self._wire
-        connection = socket.create_connection(self._address, timeout=left)
-        self._wire = Wire(connection, 4 * self._size, self.peer)
-        authenticate_server(self._wire, self._token)
+    def _connected(self, deadline: Deadline) -> Wire:
+        if self._wire is None:
+            connection = socket.create_connection(self._address, timeout=deadline.left())
+            self._wire = Wire(connection, self.peer, deadline)
+            authenticate_server(self._wire, self._token)
+            self._wire.trust(4 * self._size)
+        self._wire.deadline = deadline
         return self._wire
 
     def _vector(self, payload: npt.NDArray[np.uint8]) -> Vector:
@@ -154,15 +155,14 @@ def authenticate_server(wire: Wire, token: bytes) -> None:
     """Proves to the server that this side knows the token, and has it prove the same.
 
     Raises:
-        AuthenticationError: if it does not know the token, or closed because we do not.
+        AuthenticationError: if it does not know the token, or says that we do not.
     """
     _, challenge = wire.expect(Kind.CHALLENGE)
     nonce = secrets.token_bytes(NONCE)
     wire.send(Header(Kind.HELLO), nonce + proof(token, b"worker", bytes(challenge), nonce))
-    try:
-        _, proven = wire.expect(Kind.PROVEN)
-    except ConnectionError:
-        raise AuthenticationError(f"{wire.peer} refused this run's token") from None
+    header, proven = wire.expect(Kind.PROVEN, Kind.REFUSED)
+    if header.kind is Kind.REFUSED:
+        raise AuthenticationError(f"{wire.peer} refused this run's token")
     if not hmac.compare_digest(bytes(proven), proof(token, b"server", bytes(challenge), nonce)):
         raise AuthenticationError(f"{wire.peer} does not know this run's token")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -10,30 +11,65 @@ import numpy as np
 import numpy.typing as npt
 
 from distkeras.errors import ExchangeTimeout, ProtocolError
-from distkeras.messages import HEADER, MAX_TEXT, Header, Kind
+from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header, Kind
 from distkeras.vectors import Vector
 
-__all__ = ["Wire"]
+__all__ = ["Deadline", "Wire"]
 
 #: What one frame may carry beside a vector: a traceback, or metrics.
 _SLACK = MAX_TEXT
+#: The longest payload of the handshake: a challenge and a proof.
+_HANDSHAKE = NONCE + 32
+
+
+class Deadline:
+    """The moment by which something must be done.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds until then, more than 0.
+
+        Raises:
+            TimeoutError: if there are none.
+        """
+        seconds = self._end - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        return seconds
+
+    def within(self, seconds: float) -> bool:
+        """Whether it passes in less than so many seconds."""
+        return self._end - time.monotonic() < seconds
 
 
 class Wire:
     """A connected socket that speaks frames.
 
     Args:
-        connection: connected; its timeout, in seconds, bounds each wait.
-        bound: the longest payload that is believed, in bytes.
+        connection: connected.
         peer: who is at the other end, for messages.
+        deadline: by when everything is to be sent and received; None for no end. It bounds the
+            whole, so that a peer who sends a byte now and then gains nothing.
     """
 
-    def __init__(self, connection: socket.socket, bound: int, peer: str) -> None:
+    def __init__(self, connection: socket.socket, peer: str, deadline: Deadline | None) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
         self._header = bytearray(HEADER.size)
-        self._bound = bound + _SLACK
+        self._bound = _HANDSHAKE
         self.peer = peer
+        self.deadline = deadline
+
+    def trust(self, size: int) -> None:
+        """Believes lengths up to that of a vector of ``size`` bytes; before, of a handshake."""
+        self._bound = size + _SLACK
 
     def send(self, header: Header, *parts: bytes | Vector) -> None:
         """Sends a frame; its length is that of the parts, which are not copied.
@@ -83,20 +119,21 @@ class Wire:
             raise ProtocolError(f"{self.peer} sent {header.kind.name}, not {wanted}")
         return header, payload
 
-    def set_timeout(self, seconds: float) -> None:
-        """Bounds each wait from now on."""
-        self._socket.settimeout(seconds)
-
-    def close(self) -> None:
-        """Ends the connection; a thread that waits in it wakes up."""
+    def abort(self) -> None:
+        """Ends the connection; a thread that waits in it wakes up, and is the one to close it."""
         with suppress(OSError):  # The other side may have been first.
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Ends the connection and gives the socket back."""
+        self.abort()
         self._socket.close()
 
     def _send_all(self, pending: Sequence[memoryview]) -> None:
         # sendmsg hands header and payload to the kernel at once, without joining them first.
         queue = list(pending)
         while queue:
+            self._socket.settimeout(self._left())
             sent = self._socket.sendmsg(queue)
             while queue and sent >= len(queue[0]):
                 sent -= len(queue.pop(0))
@@ -106,13 +143,18 @@ class Wire:
     def _fill(self, view: memoryview) -> None:
         filled = 0
         while filled < len(view):
+            self._socket.settimeout(self._left())
             count = self._socket.recv_into(view[filled:])
             if count == 0:
                 raise ConnectionResetError(f"{self.peer} closed the connection")
             filled += count
 
+    def _left(self) -> float | None:
+        return None if self.deadline is None else self.deadline.left()
+
     def _late(self, what: str) -> str:
-        return f"{self.peer} did not {what} within {self._socket.gettimeout():g} s"
+        seconds = 0.0 if self.deadline is None else self.deadline.seconds
+        return f"{self.peer} did not {what} within {seconds:g} s"
 
 
 def _bytes_of(part: bytes | Vector) -> memoryview:

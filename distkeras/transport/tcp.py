@@ -17,10 +17,17 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from distkeras.errors import AuthenticationError, DistkerasError, ProtocolError
+from distkeras.errors import (
+    AuthenticationError,
+    DistkerasError,
+    EnvironmentProblem,
+    ProtocolError,
+    TrainingError,
+)
 from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
 from distkeras.server import Failure, ParameterServer, Update
-from distkeras.transport.frames import Wire
+from distkeras.transport.frames import Deadline, Wire
+from distkeras.vectors import Vector
 
 __all__ = ["TcpServer"]
 
@@ -28,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a newcomer has to prove itself.
 HANDSHAKE_TIMEOUT = 10.0
+#: Seconds to wait when no connection can be accepted, as when no file descriptor is left.
+PAUSE = 0.2
 
 
 class TcpServer:
@@ -41,6 +50,9 @@ class TcpServer:
 
     Attributes:
         address: (host, port) as bound.
+
+    Raises:
+        EnvironmentProblem: if this machine cannot listen there.
     """
 
     def __init__(
@@ -49,10 +61,10 @@ class TcpServer:
         self._server = server
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
-        self._listener = socket.create_server((host, port), backlog=128)
-        self._wires: set[Wire] = set()
+        self._listener = _listen(host, port)
+        self._serving: dict[threading.Thread, Wire] = {}
         self._lock = threading.Lock()
-        self._closing = False
+        self._closing = threading.Event()
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
 
     def __enter__(self) -> TcpServer:
@@ -67,78 +79,97 @@ class TcpServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the port and every connection."""
-        with self._lock:
-            self._closing = True
-            wires = list(self._wires)
+        """Closes the port and every connection, and waits for their threads."""
+        self._closing.set()
         # Closing alone does not wake a thread that waits in accept().
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
-        for wire in wires:
-            wire.close()
+        with self._lock:
+            serving = dict(self._serving)
+        for wire in serving.values():
+            wire.abort()
+        for thread in serving:
+            thread.join()
 
     def _accept(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 connection, (host, port, *_) = self._listener.accept()
-            except OSError:
-                return  # The listener was shut down.
-            connection.settimeout(HANDSHAKE_TIMEOUT)
-            wire = Wire(connection, self._bound, f"{host}:{port}")
-            with self._lock:
-                if self._closing:
-                    wire.close()
-                    return
-                self._wires.add(wire)
-            name = f"distkeras-worker-{host}:{port}"
-            threading.Thread(
-                target=self._serve, args=(wire, connection), name=name, daemon=True
-            ).start()
+            except OSError as problem:
+                self._pause(problem)  # Or the listener was shut down.
+                continue
+            try:
+                self._admit(connection, f"{host}:{port}")
+            except (OSError, RuntimeError) as problem:
+                connection.close()
+                self._pause(problem)
 
-    def _serve(self, wire: Wire, connection: socket.socket) -> None:
+    def _admit(self, connection: socket.socket, peer: str) -> None:
+        _keep_alive(connection)
+        wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT))
+        name = f"distkeras-worker-{peer}"
+        thread = threading.Thread(target=self._serve, args=(wire,), name=name, daemon=True)
+        with self._lock:
+            thread.start()
+            self._serving[thread] = wire
+
+    def _pause(self, problem: Exception) -> None:
+        """Neither a lack of file descriptors nor one of threads lasts for ever."""
+        if not self._closing.wait(PAUSE):
+            log.warning("could not accept a worker: %s", problem)
+
+    def _serve(self, wire: Wire) -> None:
         try:
             authenticate_client(wire, self._token)
+            wire.trust(self._bound)
             # A worker may compute for as long as it likes; a dead one closes its connection.
-            connection.settimeout(None)
-            _keep_alive(connection)
+            wire.deadline = None
             while True:
                 self._answer(wire, *wire.receive())
-        except ConnectionError:
-            pass  # The worker is gone; Spark and the schedule know whether it should be.
+        except ConnectionError as loss:
+            # The worker is gone; Spark and the schedule know whether it should be.
+            log.info("lost the connection from %s: %s", wire.peer, loss)
         except (DistkerasError, OSError) as problem:
-            if not self._closing:
+            if not self._closing.is_set():
                 log.warning("closed the connection from %s: %s", wire.peer, problem)
         finally:
             with self._lock:
-                self._wires.discard(wire)
+                self._serving.pop(threading.current_thread(), None)
             wire.close()
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
         try:
-            self._handle(wire, header, payload)
+            reply, *vector = self._reply(header, payload)
+        except ProtocolError as refusal:
+            _refuse(wire, refusal)
+            raise
         except DistkerasError as refusal:
-            text = f"{type(refusal).__name__}: {refusal}".encode()[:MAX_TEXT]
-            wire.send(Header(Kind.REFUSED), text)
-            if isinstance(refusal, ProtocolError):
-                raise
+            _refuse(wire, refusal)
+        except Exception as bug:
+            # A rule may be anybody's code; without a word the worker would only try again.
+            log.exception("could not answer %s", wire.peer)
+            _refuse(wire, TrainingError(f"the server raised {type(bug).__name__}: {bug}"))
+        else:
+            wire.send(reply, *vector)
 
-    def _handle(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
+    def _reply(
+        self, header: Header, payload: npt.NDArray[np.uint8]
+    ) -> tuple[Header] | tuple[Header, Vector]:
         who = header.partition, header.attempt
         if header.kind is Kind.UPDATE:
             answer = self._server.exchange(self._update(header, payload))
-            wire.send(Header(Kind.ANSWER, staleness=answer.staleness), answer.vector)
-        elif header.kind is Kind.JOIN:
+            return Header(Kind.ANSWER, staleness=answer.staleness), answer.vector
+        if header.kind is Kind.JOIN:
             welcome = self._server.join(*who, header.rows)
-            wire.send(Header(Kind.WELCOME, sequence=welcome.sequence), welcome.weights)
-        elif header.kind is Kind.LEAVE:
+            return Header(Kind.WELCOME, sequence=welcome.sequence), welcome.weights
+        if header.kind is Kind.LEAVE:
             self._server.leave(*who, header.wait)
-            wire.send(Header(Kind.DONE))
         elif header.kind is Kind.FAIL:
             self._server.fail(_failure(header, payload))
-            wire.send(Header(Kind.DONE))
         else:
-            raise ProtocolError(f"{wire.peer} sent {header.kind.name}, which a worker does not")
+            raise ProtocolError(f"{header.kind.name} came, which a worker does not send")
+        return (Header(Kind.DONE),)
 
     def _update(self, header: Header, payload: npt.NDArray[np.uint8]) -> Update:
         if payload.nbytes != self._bound:
@@ -160,6 +191,20 @@ class TcpServer:
         )
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=128)
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"cannot listen for workers at {host}:{port}: {problem.strerror or problem}"
+        ) from None
+
+
+def _refuse(wire: Wire, error: DistkerasError) -> None:
+    text = f"{type(error).__name__}: {error}".encode(errors="replace")
+    wire.send(Header(Kind.REFUSED), text[:MAX_TEXT])
+
+
 def authenticate_client(wire: Wire, token: bytes) -> None:
     """Has a newcomer prove that it knows the token, and proves the same to it.
 
@@ -171,6 +216,7 @@ def authenticate_client(wire: Wire, token: bytes) -> None:
     _, payload = wire.expect(Kind.HELLO)
     nonce, proven = bytes(payload[:NONCE]), bytes(payload[NONCE:])
     if not hmac.compare_digest(proven, proof(token, b"worker", challenge, nonce)):
+        wire.send(Header(Kind.REFUSED))
         raise AuthenticationError(f"{wire.peer} does not know this run's token")
     wire.send(Header(Kind.PROVEN), proof(token, b"server", challenge, nonce))
 

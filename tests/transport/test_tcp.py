@@ -1,0 +1,351 @@
+"""Workers and a server over real sockets: the handshake, the verbs, deadlines and endings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import numpy as np
+import pytest
+
+from distkeras.errors import (
+    AuthenticationError,
+    DataError,
+    EnvironmentProblem,
+    ExchangeTimeout,
+    ProtocolError,
+    Superseded,
+    TrainingDiverged,
+    TrainingError,
+)
+from distkeras.messages import HEADER, NONCE, Header, Kind
+from distkeras.rules import RULES, Rule, downpour, single
+from distkeras.server import Failure, ParameterServer, Update
+from distkeras.transport.client import TcpChannel
+from distkeras.transport.frames import Deadline, Wire
+from distkeras.transport.tcp import TcpServer, authenticate_client
+from distkeras.worker import Assignment, Schedule, train
+from tests.linear import WIDTH, LinearReplica, Table, server_of, trained_alone
+from tests.transport import peers
+from tests.transport.peers import LOOPBACK, PATIENCE, TOKEN
+
+SHORT = 1.0
+
+
+@pytest.fixture
+def server() -> ParameterServer:
+    return server_of(downpour())
+
+
+@pytest.fixture
+def address(server: ParameterServer) -> Iterator[tuple[str, int]]:
+    with TcpServer(server, TOKEN) as tcp:
+        yield tcp.address
+
+
+def channel_to(
+    address: tuple[str, int], token: bytes = TOKEN, timeout: float = PATIENCE
+) -> TcpChannel:
+    return TcpChannel(address, token, WIDTH, timeout)
+
+
+def update(
+    sequence: int, vector: object = (1, 2, 3), loss: float = 0.5, partition: int = 0
+) -> Update:
+    values = np.asarray(vector, np.float32)
+    return Update(partition, 0, 0, sequence, 4, np.float32([loss]), values, 0.0)
+
+
+def ours() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("distkeras-")}
+
+
+# The verbs
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_training_over_tcp_is_training_in_process(name: str) -> None:
+    rows, schedule = Table(50), Schedule(batch_size=4, window=3, epochs=2, seed=3)
+    near, far = server_of(RULES[name]()), server_of(RULES[name]())
+    replica = LinearReplica(4)
+    train(Assignment(0, 0), rows, replica, near, near.rule, schedule)
+    with TcpServer(far, TOKEN) as tcp, channel_to(tcp.address) as channel:
+        train(Assignment(0, 0), rows, replica, channel, far.rule, schedule)
+    np.testing.assert_array_equal(far.center, near.center)
+    assert [(r.window, r.samples, r.metrics) for r in far.history] == [
+        (r.window, r.samples, r.metrics) for r in near.history
+    ]
+    assert far.unfinished == []
+    assert all(record.exchange_wait > 0 for record in far.history)
+
+
+def test_single_over_tcp_is_plain_local_training() -> None:
+    rows, schedule = Table(50), Schedule(batch_size=4, window=3, epochs=2, seed=3)
+    server = server_of(single())
+    with TcpServer(server, TOKEN) as tcp, channel_to(tcp.address) as channel:
+        train(Assignment(0, 0), rows, LinearReplica(4), channel, server.rule, schedule)
+    np.testing.assert_array_equal(server.center, trained_alone(rows, schedule))
+
+
+def test_the_server_learns_all_that_the_worker_tells(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    told = Update(3, 2**40, 5, 0, 6, np.float32([0.5]), np.float32([1, 2, 3]), 0.0)
+    with channel_to(address) as channel:
+        assert channel.join(3, 2**40, 6).sequence == 0
+        assert channel.exchange(told).vector.tolist() == [1, 2, 3]
+        assert channel.exchange(told._replace(sequence=1, wait=0.25)).staleness == 0
+        channel.leave(3, 2**40, 0.5)
+        channel.fail(Failure(3, "ValueError", "a message", "a\ntraceback"))
+    first, second = server.history
+    assert (first.worker, first.epoch, first.window, first.samples) == (3, 5, 0, 6)
+    assert (first.exchange_wait, second.exchange_wait) == (0.25, 0.5)
+    assert server.unfinished == []
+    assert server.failures == [Failure(3, "ValueError", "a message", "a\ntraceback")]
+
+
+def test_a_failure_of_any_text_and_length_arrives(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    with channel_to(address) as channel:
+        channel.fail(Failure(0, "OSError", "no file \udcff\u00e4", "x" * 10**6))
+    (failure,) = server.failures
+    assert failure.error == "OSError"
+    assert failure.message.endswith("\u00e4")
+    assert len(failure.details) > 60_000
+
+
+def test_what_the_server_refuses_is_raised_as_it_was(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    server.join(0, 5, rows=8)
+    with channel_to(address) as channel:
+        with pytest.raises(Superseded, match="attempt 4 at worker 0 was superseded by 5"):
+            channel.join(0, 4, 8)
+        with pytest.raises(DataError, match="found 9 rows"):
+            channel.join(0, 6, 9)
+        channel.join(1, 0, 8)
+        with pytest.raises(TrainingDiverged, match="the loss became nan at worker 1"):
+            channel.exchange(update(0, loss=np.nan, partition=1))
+        with pytest.raises(TrainingDiverged, match="a weight became NaN or infinite at worker 1"):
+            channel.exchange(update(0, vector=[0, np.inf, 0], partition=1))
+        with pytest.raises(ProtocolError, match="window 7, but 0 is next"):
+            channel.exchange(update(7, partition=1))
+        # The server hung up on that; the channel connects again.
+        assert channel.exchange(update(0, partition=1)).vector.tolist() == [1, 2, 3]
+    assert server.clock == 1
+
+
+def test_a_rule_that_raises_is_told_to_the_worker() -> None:
+    def merge(*_: object) -> tuple[np.ndarray, np.ndarray]:
+        raise ZeroDivisionError("by nobody")
+
+    server = server_of(Rule("broken", lambda window: window.weights, merge, lambda w, _: w))
+    with TcpServer(server, TOKEN) as tcp, channel_to(tcp.address) as channel:
+        channel.join(0, 0, 8)
+        with pytest.raises(TrainingError, match="the server raised ZeroDivisionError: by nobody"):
+            channel.exchange(update(0))
+
+
+def test_several_workers_at_once_lose_nothing(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    def work(worker: int) -> None:
+        with channel_to(address) as channel:
+            channel.join(worker, 0, 25)
+            for sequence in range(25):
+                channel.exchange(update(sequence, [worker, 1, 0], partition=worker))
+            channel.leave(worker, 0, 0.0)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.center.tolist() == [25 * (0 + 1 + 2 + 3), 100, 0]
+    assert server.clock == 100
+    assert server.unfinished == []
+
+
+# Who is let in
+
+
+def test_a_worker_without_the_token_is_refused(
+    server: ParameterServer, address: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        channel_to(address, b"w" * 32) as channel,
+        pytest.raises(AuthenticationError, match=rf"{LOOPBACK}:{address[1]} refused this run's"),
+    ):
+        channel.join(0, 0, 8)
+    assert server.unfinished == []
+    assert all("t" * 32 not in line and "w" * 32 not in line for line in caplog.messages)
+
+
+def test_a_server_without_the_token_gets_no_word_of_the_run() -> None:
+    heard: list[bytes] = []
+
+    def impostor(connection: socket.socket) -> None:
+        peers.challenge(connection)
+        peers.hello_of(connection)
+        connection.sendall(Header(Kind.PROVEN, length=32).pack() + bytes(32))
+        heard.append(peers.read_all(connection))
+
+    with peers.listening(impostor) as address, channel_to(address) as channel:
+        with pytest.raises(AuthenticationError, match="does not know this run's token"):
+            channel.join(0, 0, 8)
+        with pytest.raises(AuthenticationError):
+            channel.exchange(update(0))
+        with pytest.raises(AuthenticationError):
+            channel.fail(Failure(0, "ValueError", "secret", "secret"))
+    assert heard == [b"", b"", b""]
+
+
+def test_a_proof_cannot_be_sent_back_to_its_maker() -> None:
+    def mirror(connection: socket.socket) -> None:
+        peers.challenge(connection)
+        proven = peers.hello_of(connection)[HEADER.size + NONCE :]
+        connection.sendall(Header(Kind.PROVEN, length=32).pack() + proven)
+        peers.read_all(connection)
+
+    with (
+        peers.listening(mirror) as address,
+        channel_to(address) as channel,
+        pytest.raises(AuthenticationError),
+    ):
+        channel.join(0, 0, 8)
+
+
+# Nobody waits for ever
+
+
+def test_a_server_that_never_answers_is_named_at_the_deadline() -> None:
+    with (
+        peers.listening(peers.read_all) as address,
+        channel_to(address, timeout=SHORT) as channel,
+        pytest.raises(ExchangeTimeout, match=rf"{LOOPBACK}:{address[1]} did not answer within 1 s"),
+    ):
+        channel.join(0, 0, 8)
+
+
+def test_a_server_that_falls_silent_after_the_handshake_is_named_at_the_deadline() -> None:
+    def fall_silent(connection: socket.socket) -> None:
+        authenticate_client(Wire(connection, "worker", Deadline(PATIENCE)), TOKEN)
+        peers.read_all(connection)
+
+    with (
+        peers.listening(fall_silent) as address,
+        channel_to(address, timeout=SHORT) as channel,
+        pytest.raises(ExchangeTimeout, match=rf"{LOOPBACK}:{address[1]} did not answer within 1 s"),
+    ):
+        channel.join(0, 0, 8)
+
+
+def test_a_closed_port_is_named_at_the_deadline() -> None:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        closed = listener.getsockname()
+    with (
+        channel_to(closed, timeout=0.3) as channel,
+        pytest.raises(
+            ExchangeTimeout,
+            match=rf"could not reach the parameter server at {LOOPBACK}:{closed[1]} within 0\.3 s",
+        ),
+    ):
+        channel.join(0, 0, 8)
+
+
+def test_a_server_that_comes_later_is_found(server: ParameterServer) -> None:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        address = listener.getsockname()
+    welcomed: list[int] = []
+
+    def work() -> None:
+        with channel_to(address) as channel:
+            welcomed.append(channel.join(0, 0, 8).sequence)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    with TcpServer(server, TOKEN, port=address[1]):
+        worker.join()
+    assert welcomed == [0]
+
+
+# Nothing is left behind
+
+
+def test_the_end_takes_every_thread_and_connection_along(server: ParameterServer) -> None:
+    before = ours()
+    with ExitStack() as stack:
+        with TcpServer(server, TOKEN) as tcp:
+            idle = stack.enter_context(peers.connected(tcp.address))
+            halfway = stack.enter_context(peers.connected(tcp.address))
+            silent = stack.enter_context(peers.authenticated(tcp.address))
+            channel = stack.enter_context(channel_to(tcp.address))
+            channel.join(0, 0, 8)
+            for connection in (idle, halfway):  # Their threads have begun.
+                peers.read_exactly(connection, HEADER.size + NONCE)
+            halfway.sendall(Header(Kind.HELLO, length=64).pack() + b"x")
+            silent.sendall(Header(Kind.UPDATE, length=16).pack() + b"x")
+            assert len(ours() - before) == 5
+        assert ours() == before
+        for connection in (idle, halfway, silent):
+            assert peers.read_all(connection) == b""
+    with pytest.raises(ConnectionError):
+        peers.connected(tcp.address)
+
+
+def test_a_worker_that_leaves_takes_its_thread_along(server: ParameterServer) -> None:
+    before = ours()
+    with TcpServer(server, TOKEN) as tcp:
+        with channel_to(tcp.address) as channel:
+            channel.join(0, 0, 8)
+            (worker,) = (thread for thread in ours() - before if "worker" in thread.name)
+        worker.join(PATIENCE)
+        assert not worker.is_alive()
+
+
+def test_an_address_that_is_not_this_machines_is_named(server: ParameterServer) -> None:
+    # 192.0.2.0/24 is reserved for documentation.
+    with pytest.raises(EnvironmentProblem, match=r"cannot listen for workers at 192\.0\.2\.1:0"):
+        TcpServer(server, TOKEN, host="192.0.2.1")
+
+
+class _Told(logging.Handler):
+    """Sets an event when a record of this module comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.event.set()
+
+
+def test_a_lack_of_file_descriptors_does_not_end_the_server_for_later_workers(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    told, log = _Told(), logging.getLogger("distkeras.transport.tcp")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    taken: list[int] = []
+    log.addHandler(told)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 3, limits[1]))
+    try:
+        with suppress(OSError):  # Too many open files.
+            while True:
+                taken.append(os.dup(0))
+        os.close(taken.pop())  # For our own end; the server's has none left.
+        with peers.connected(address):
+            assert told.event.wait(PATIENCE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        log.removeHandler(told)
+        for descriptor in taken:
+            os.close(descriptor)
+    with channel_to(address) as channel:
+        assert channel.join(0, 0, 8).sequence == 0

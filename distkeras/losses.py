@@ -45,15 +45,19 @@ def targets(labels: np.ndarray, width: int, loss: str, name: str, first_row: int
     return np.asarray(labels[:, None] == np.arange(width), np.float32)
 
 
-def row_loss(loss: Any) -> tuple[Callable[[np.ndarray, Any], np.ndarray] | None, str]:
+def row_loss(loss: Any) -> tuple[Callable[[Any, Any], Any] | None, str]:
     """A Keras loss before it is averaged over the batch.
+
+    Inside a ``tf.function`` the output must be the tensor that the model gave, not a copy: Keras
+    takes the logits of a softmax or sigmoid from it, as ``model.evaluate`` does.
 
     Args:
         loss: what the model was compiled with: a name, a function, a ``keras.losses.Loss``, a
             list of one of these, or None.
 
     Returns:
-        (targets, output) -> shape (rows,), and the loss's name; (None, "") for no loss.
+        (targets, output) -> float32 tensor of shape (rows,), and the loss's name; (None, "") for
+        no loss.
 
     Raises:
         ConfigError: several losses, or one that sums over the batch.
@@ -66,24 +70,16 @@ def row_loss(loss: Any) -> tuple[Callable[[np.ndarray, Any], np.ndarray] | None,
         return None, ""
     if isinstance(loss, list | tuple | dict):
         raise ConfigError(f"loss: the model has {len(loss)} losses, one per row needs exactly 1")
-    if getattr(loss, "reduction", "mean") not in {
-        "mean",
-        "sum_over_batch_size",
-        "mean_with_sample_weight",
-        None,
-        "none",
-    }:
-        raise ConfigError(
-            f"loss: reduction {loss.reduction!r} has no loss per row, use the default"
-        )
+    if getattr(loss, "reduction", None) == "sum":
+        raise ConfigError("loss: reduction 'sum' has no loss per row, use the default")
     found = keras.losses.get(loss)
     compute = found.call if isinstance(found, keras.losses.Loss) else found
 
-    def rows(goal: np.ndarray, output: Any) -> np.ndarray:
-        values = np.asarray(compute(keras.ops.convert_to_tensor(goal), output), np.float64)
-        # A loss may keep more axes than the rows, or none: then it is that of the whole batch.
-        flat = values.reshape(len(goal), -1) if values.ndim else np.full((len(goal), 1), values)
-        return np.asarray(flat.mean(axis=1))
+    def rows(goal: Any, output: Any) -> Any:
+        values = keras.ops.cast(compute(goal, output), "float32")
+        if len(values.shape) == 0:  # it averages by itself: the loss of the whole batch
+            return values + keras.ops.zeros_like(goal[..., 0] if len(goal.shape) > 1 else goal)
+        return keras.ops.mean(values, axis=tuple(range(1, len(values.shape))))
 
     return rows, str(getattr(found, "name", getattr(found, "__name__", "")))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from distkeras.columns import feature_width, numeric_column, require_column
 from distkeras.errors import ConfigError, DataError
 from distkeras.losses import check_travels, row_loss
-from distkeras.models import to_blueprint
+from distkeras.models import Blueprint, to_blueprint
 from distkeras.scoring import Scoring, digest, input_width
 
 if TYPE_CHECKING:
@@ -117,6 +119,8 @@ class ModelPredictor:
 
     def _job(self, dataframe: DataFrame, hidden: str | None) -> Scoring:
         blueprint = to_blueprint(self.keras_model)
+        if self.loss_col is None:
+            blueprint = _uncompiled(blueprint)
         return Scoring(
             blueprint=blueprint,
             digest=digest(blueprint),
@@ -137,6 +141,13 @@ def _readable(dataframe: DataFrame, column: str) -> tuple[DataFrame, str | None]
         return dataframe, None
     hidden = f"{column} as array"
     return dataframe.withColumn(hidden, numeric_column(dataframe, column)), hidden
+
+
+def _uncompiled(blueprint: Blueprint) -> Blueprint:
+    """Without loss, metrics and optimizer: predictions need none, and workers may not have them."""
+    config = json.loads(blueprint.config)
+    config.pop("compile_config", None)
+    return replace(blueprint, config=json.dumps(config))
 
 
 def _check_loss(model: Any, loss_col: str) -> None:

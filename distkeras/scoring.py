@@ -28,20 +28,21 @@ class _Graph:
     """A model that is built and ready to compute.
 
     Attributes:
-        forward: features -> (output of shape (rows, width), penalty of the weights), tensors.
+        forward: features -> output of shape (rows, width), tensors.
+        forward_loss: (features, targets) -> (output, loss of each row), tensors; None for a model
+            without a loss.
         shape: of the model's input, with the batch axis.
         dtype: of the model's input.
         width: numbers in a row of the output.
-        loss: (targets, output) -> loss per row, as arrays; None for a model without a loss.
-        loss_name: as Keras calls it.
+        loss: the loss's name, as Keras has it.
     """
 
-    forward: Callable[[np.ndarray], tuple[Any, Any]]
+    forward: Callable[[np.ndarray], Any]
+    forward_loss: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]] | None
     shape: tuple[int | None, ...]
     dtype: str
     width: int
-    loss: Callable[[np.ndarray, Any], np.ndarray] | None
-    loss_name: str
+    loss: str
 
 
 # Spark re-uses its Python workers, so a model outlives the task that built it. Two are kept: a
@@ -157,20 +158,25 @@ def _predict(batch: pa.RecordBatch, job: Scoring, first_row: int) -> tuple[np.nd
     features = to_numpy(batch.column(source), job.features_col, graph.dtype, first_row=first_row)
     check_finite(features, job.features_col, first_row=first_row)
     features = _shaped(features, graph.shape, job)
-    goal = None
-    if job.loss_col is not None:
-        labels = to_numpy(batch.column(job.label_col), job.label_col, first_row=first_row)
-        check_finite(labels, job.label_col, first_row=first_row)
-        goal = targets(labels, graph.width, graph.loss_name, job.label_col, first_row)
     output = np.empty((len(features), graph.width), np.float32)
     losses = np.empty(len(features))
+    goal = _goal(batch, job, graph, first_row)
     for at in range(0, len(features), job.batch_size):
         rows = slice(at, at + job.batch_size)
-        tensor, penalty = graph.forward(features[rows])
-        output[rows] = tensor.numpy()
-        if goal is not None and graph.loss is not None:
-            losses[rows] = graph.loss(goal[rows], tensor) + penalty.numpy()
+        if goal is None or graph.forward_loss is None:
+            output[rows] = graph.forward(features[rows]).numpy()
+        else:
+            tensors = graph.forward_loss(features[rows], goal[rows])
+            output[rows], losses[rows] = (tensor.numpy() for tensor in tensors)
     return output, losses
+
+
+def _goal(batch: pa.RecordBatch, job: Scoring, graph: _Graph, first_row: int) -> np.ndarray | None:
+    if job.loss_col is None:
+        return None
+    labels = to_numpy(batch.column(job.label_col), job.label_col, first_row=first_row)
+    check_finite(labels, job.label_col, first_row=first_row)
+    return targets(labels, graph.width, graph.loss, job.label_col, first_row)
 
 
 def _shaped(features: np.ndarray, shape: tuple[int | None, ...], job: Scoring) -> np.ndarray:
@@ -207,7 +213,7 @@ def _limit_threads(cores: int) -> None:
 
 
 def _compile(model: Any) -> _Graph:
-    """The model's own ``predict_step`` as one graph for any number of rows.
+    """A model as graphs that take any number of rows.
 
     Not through XLA: that compiles once per number of rows, gains little on large batches of
     matrix products, and makes convolutions on the CPU many times slower.
@@ -215,15 +221,44 @@ def _compile(model: Any) -> _Graph:
     import tensorflow as tf
 
     shape, dtype = tuple(model.input_shape), str(model.inputs[0].dtype)
-
-    @tf.function(  # type: ignore[untyped-decorator]
-        input_signature=[tf.TensorSpec((None, *shape[1:]), dtype)], autograph=False
-    )
-    def forward(features: Any) -> Any:
-        output = tf.cast(model.predict_step((features,)), tf.float32)
-        penalty = tf.add_n([tf.cast(each, tf.float32) for each in model.losses] or [0.0])
-        return tf.reshape(output, (tf.shape(features)[0], -1)), penalty
-
-    loss, name = row_loss(getattr(model, "loss", None))
     width = 1 if len(model.output_shape) == 1 else int(model.output_shape[-1])
-    return _Graph(forward, shape, dtype, width, loss, name)
+    losses, name = row_loss(getattr(model, "loss", None))
+    features = tf.TensorSpec((None, *shape[1:]), dtype)
+    goal = tf.TensorSpec((None,) if name.startswith("sparse") else (None, width), tf.float32)
+
+    def graph(function: Callable[..., Any], *signature: Any) -> Any:
+        return tf.function(function, input_signature=signature, autograph=False)
+
+    return _Graph(
+        forward=graph(_forward(model, width), features),
+        forward_loss=losses and graph(_forward_loss(model, width, losses), features, goal),
+        shape=shape,
+        dtype=dtype,
+        width=width,
+        loss=name,
+    )
+
+
+def _forward(model: Any, width: int) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    def forward(rows: Any) -> Any:
+        output = tf.cast(model.predict_step((rows,)), tf.float32)
+        return tf.reshape(output, (-1, width))
+
+    return forward
+
+
+def _forward_loss(
+    model: Any, width: int, losses: Callable[[Any, Any], Any]
+) -> Callable[[Any, Any], Any]:
+    import tensorflow as tf
+
+    def forward_loss(rows: Any, goal: Any) -> Any:
+        output = model.predict_step((rows,))
+        total = losses(goal, output)
+        for penalty in model.losses:
+            total += tf.cast(penalty, tf.float32)
+        return tf.reshape(tf.cast(output, tf.float32), (-1, width)), total
+
+    return forward_loss

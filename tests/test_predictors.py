@@ -83,6 +83,11 @@ def test_vectors_and_plain_numbers(frame, features) -> None:
     )
 
 
+def test_a_loss_that_workers_do_not_know_does_not_matter_for_predictions(frame) -> None:
+    model = network(loss=lambda goal, output: goal - output)
+    assert ModelPredictor(model).predict(frame).count() == ROWS
+
+
 def test_a_second_job_with_new_weights_uses_them(frame, features) -> None:
     model = network()
     predictor = ModelPredictor(model)
@@ -102,11 +107,18 @@ def test_empty_partitions_and_no_rows_at_all(spark, frame) -> None:
     assert ModelPredictor(network()).predict(frame.where("row < 0")).collect() == []
 
 
+@keras.saving.register_keras_serializable("tests")
+def scalar_loss(goal: object, output: object) -> object:
+    return keras.ops.mean((goal - output) ** 2)
+
+
 LOSSES = [
     (3, "softmax", "categorical_crossentropy"),
     (3, "softmax", "sparse_categorical_crossentropy"),
     (3, None, keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)),
     (3, "sigmoid", "binary_crossentropy"),
+    (3, "softmax", "binary_crossentropy"),
+    (3, "softmax", scalar_loss),
     (1, "sigmoid", "binary_crossentropy"),
     (1, None, "mse"),
     (1, None, keras.losses.Huber()),
@@ -126,6 +138,16 @@ def test_the_mean_loss_is_that_of_evaluate(
     (result,) = score([batch], scoring(model, loss_col="loss", batch_size=8))
     assert result.schema.names == ["features", "label", "prediction", "loss"]
     assert np.mean(result["loss"].to_pylist()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_loss_of_saturated_outputs_is_that_of_evaluate(features: np.ndarray) -> None:
+    model = network(loss="categorical_crossentropy")
+    model.set_weights([weights * 30 for weights in model.get_weights()])
+    labels = np.arange(ROWS) % 3
+    expected = model.evaluate(features, np.eye(3)[labels], verbose=0)
+    batch = arrow(features, label=pa.array(labels))
+    (result,) = score([batch], scoring(model, loss_col="loss"))
+    assert np.mean(result["loss"].to_pylist()) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_loss_in_spark(frame, features) -> None:

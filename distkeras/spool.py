@@ -12,6 +12,7 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -24,6 +25,11 @@ from distkeras.errors import EnvironmentProblem
 __all__ = ["Spool"]
 
 Array = npt.NDArray[Any]
+
+#: Bytes that become resident around a byte that is read: Linux maps as many of a file's pages at
+#: once where they are in its cache (fault_around_bytes), so a shuffled read of small rows soon
+#: has the whole file.
+_AROUND = 64 * 1024
 
 
 class Spool:
@@ -60,7 +66,8 @@ class Spool:
         self._columns.clear()
         self._chunks.clear()
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # What a full disk did not take is written again, in vain.
+                file.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -108,9 +115,7 @@ class Spool:
             For each column a new array of shape (k,) or (k, width).
         """
         places = self._order[indices]
-        rows = {name: column[places] for name, column in self._columns.items()}
-        self._release(len(indices))
-        return rows
+        return {name: self._read(column, places) for name, column in self._columns.items()}
 
     def _spill(self) -> None:
         try:
@@ -122,6 +127,7 @@ class Spool:
                     self._files[name] = (self._folder / f"{len(self._files)}.bin").open("w+b")
                 for chunk in chunks:
                     self._files[name].write(np.ascontiguousarray(chunk).data)
+                self._files[name].flush()  # A full disk shows here and not when it is closed.
                 del chunks[:-1]  # The last one tells shape and type of the rest.
                 chunks[0] = chunks[0][:0].copy()
         except OSError as problem:
@@ -138,17 +144,26 @@ class Spool:
         chunks = self._chunks.pop(name)
         if self._folder is None:
             return np.concatenate(chunks)
-        file = self._files[name]
-        file.flush()
-        return np.memmap(file, chunks[0].dtype, "r", shape=(len(self), *chunks[0].shape[1:]))
+        return np.memmap(
+            self._files[name], chunks[0].dtype, "r", shape=(len(self), *chunks[0].shape[1:])
+        )
 
-    def _release(self, rows: int) -> None:
-        # Pages that were read count as resident until they are given back, and a shuffled read
-        # touches one page or more for each row.
+    def _read(self, column: Array, places: npt.NDArray[np.int64]) -> Array:
         if not self.spilled:
-            return
-        self._touched += rows * mmap.PAGESIZE * len(self._columns)
+            return column[places]
+        rows = np.empty((len(places), *column.shape[1:]), column.dtype)
+        cost = _AROUND + column[:1].nbytes
+        portion = max(1, self._bound // cost)
+        for first in range(0, len(places), portion):
+            part = places[first : first + portion]
+            self._release(len(part) * cost)
+            rows[first : first + portion] = column[part]
+        return rows
+
+    def _release(self, coming: int) -> None:
+        # Pages that were read count as resident until they are given back.
+        self._touched += coming
         if self._touched > self._bound:
-            self._touched = 0
+            self._touched = coming
             for column in self._columns.values():
                 column.base.madvise(mmap.MADV_DONTNEED)  # type: ignore[union-attr]

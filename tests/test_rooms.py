@@ -1,0 +1,171 @@
+"""Who may import whom: the order of the rooms, by the syntax tree of every file."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: The rooms of ``distkeras`` from the ground up: a file may import its own room and those in rows
+#: above its own. A new module or folder belongs into the highest row that has all it imports
+#: above it, and needs a row of its own only where no row will do.
+ROOMS = (
+    ("errors",),
+    ("vectors", "columns", "losses", "models", "scores", "spool", "storage", "worker_errors"),
+    ("rules",),
+    ("messages",),
+    ("server",),
+    ("transport",),
+    ("worker",),
+    ("replica",),
+    ("engines",),
+    ("compilation", "history"),
+    ("training",),
+    ("trainers",),
+    # DataFrame in, DataFrame out: these have no part in training.
+    ("aggregates", "preprocessing", "report", "scoring"),
+    ("evaluators", "predictors"),
+)
+RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
+
+#: The only importers of what is heavy; a name that ends in a slash is a folder.
+IMPORTERS = {
+    "keras": (
+        "distkeras/compilation.py",
+        "distkeras/losses.py",
+        "distkeras/models.py",
+        "distkeras/replica.py",
+        "distkeras/scoring.py",
+        "distkeras/storage.py",
+        "tasks/models.py",
+    ),
+    "tensorflow": ("distkeras/replica.py", "distkeras/scoring.py"),
+    "pyspark": (
+        "distkeras/aggregates.py",
+        "distkeras/columns.py",
+        "distkeras/engines/",
+        "distkeras/evaluators.py",
+        "distkeras/predictors.py",
+        "distkeras/preprocessing/",
+        "distkeras/scoring.py",
+        "distkeras/worker_errors.py",
+        "tasks/session.py",
+    ),
+    "py4j": ("distkeras/preprocessing/failures.py", "tasks/session.py"),
+    "luigi": ("tasks/",),
+}
+
+#: Rooms that need NumPy and the standard library, and no more.
+PLAIN = ("errors", "vectors", "rules", "messages", "server", "transport", "worker", "spool")
+
+#: What runs whatever it reads. Nothing that came over a wire or from a file goes through these.
+UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for package in ("distkeras", "tasks")
+    for path in (ROOT / package).rglob("*.py")
+)
+every_file = pytest.mark.parametrize("file", FILES)
+
+
+@cache
+def tree(file: str) -> ast.Module:
+    return ast.parse((ROOT / file).read_text(), file)
+
+
+def imports(file: str) -> Iterator[str]:
+    """The dotted names that a file imports, at its top or in a function, but not for types only."""
+    for node in running(tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}:{node.lineno}: write the package's name out"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def running(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, without what only a type checker reads."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        yield from running(child)
+
+
+def room_of(file: str) -> str:
+    """The room of ``distkeras/room.py`` or ``distkeras/room/file.py``."""
+    return Path(file).parts[1].removesuffix(".py")
+
+
+def rank(room: str) -> int:
+    """A room without a place, for which another test asks, is above all others."""
+    return RANKS.get(room, len(ROOMS))
+
+
+def within(file: str, places: tuple[str, ...]) -> bool:
+    return any(file.startswith(place) if place[-1] == "/" else file == place for place in places)
+
+
+@every_file
+def test_a_file_has_a_room(file: str) -> None:
+    if file.startswith("distkeras/") and file != "distkeras/__init__.py":
+        assert room_of(file) in RANKS, f"{file}: give {room_of(file)!r} a place in ROOMS, here"
+
+
+@every_file
+def test_a_room_imports_only_rooms_below_it(file: str) -> None:
+    for name in imports(file):
+        package, _, rest = name.partition(".")
+        room = rest.split(".")[0]
+        if package == "tasks":
+            assert file.startswith("tasks/"), f"{file} imports {name}: nothing imports tasks"
+        elif package == "distkeras" and file.startswith("distkeras/"):
+            own = room_of(file)
+            assert room == own or rank(room) < rank(own), f"{file} imports {name}, above it"
+
+
+@every_file
+def test_what_is_heavy_is_imported_by_few(file: str) -> None:
+    for name in imports(file):
+        package = name.split(".")[0]
+        if package in IMPORTERS:
+            assert within(file, IMPORTERS[package]), f"{file} imports {name}: see IMPORTERS, here"
+
+
+@every_file
+def test_the_core_needs_numpy_and_no_more(file: str) -> None:
+    if file.startswith("distkeras/") and room_of(file) in PLAIN:
+        packages = {name.split(".")[0] for name in imports(file)}
+        assert packages - sys.stdlib_module_names <= {"distkeras", "numpy"}
+        assert room_of(file) == "transport" or "socket" not in packages
+
+
+@every_file
+def test_nothing_runs_what_it_reads(file: str) -> None:
+    assert not {name.split(".")[0] for name in imports(file)} & UNSAFE
+    names = {node.id for node in ast.walk(tree(file)) if isinstance(node, ast.Name)}
+    assert not names & {"eval", "exec"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        ("distkeras, distkeras.trainers", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),
+        ("tasks", {"tensorflow", "keras", "pyspark", "py4j"}),
+    ],
+)
+def test_importing_the_front_door_is_cheap(modules: str, unwanted: set[str]) -> None:
+    code = f"import sys, {modules}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert not set(ran.stdout.split()) & unwanted

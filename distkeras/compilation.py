@@ -10,8 +10,8 @@ from typing import Any
 
 from distkeras.engines.summary import Summary
 from distkeras.errors import ConfigError, DataError
+from distkeras.losses import check_travels, row_loss
 from distkeras.models import build, to_blueprint
-from distkeras.replica import Targets
 
 __all__ = ["CompileArguments", "check_rows", "compiled_copy", "config_of"]
 
@@ -55,11 +55,9 @@ def compiled_copy(model: Any, arguments: CompileArguments) -> Any:
         raise ConfigError(f"keras_model cannot be copied: {_line(problem)}") from None
     optimizer = model.optimizer if arguments.optimizer is None else arguments.optimizer
     metrics = _compiled_metrics(model) if arguments.metrics is None else list(arguments.metrics)
-    copy.compile(
-        optimizer=_optimizer(optimizer, arguments),
-        loss=_loss(model.loss if arguments.loss is None else arguments.loss),
-        metrics=metrics,
-    )
+    loss = _loss(model.loss if arguments.loss is None else arguments.loss)
+    check_travels(loss)
+    copy.compile(_optimizer(optimizer, arguments), loss, metrics=metrics)
     return copy
 
 
@@ -75,8 +73,8 @@ def config_of(model: Any) -> str:
         raise ConfigError(f"keras_model cannot be serialized: {_line(problem)}") from None
 
 
-def check_rows(model: Any, summary: Summary, names: tuple[str, str]) -> Targets:
-    """Compares model and rows, and says how labels become targets.
+def check_rows(model: Any, summary: Summary, names: tuple[str, str]) -> None:
+    """Compares model and rows.
 
     Args:
         model: compiled.
@@ -93,39 +91,31 @@ def check_rows(model: Any, summary: Summary, names: tuple[str, str]) -> Targets:
             f"column {features!r} has {summary.width} numbers a row, but the model's input shape "
             f"{inputs} takes {prod(inputs)}"
         )
-    if summary.label_width is not None:
-        if prod(outputs) != summary.label_width:
-            raise DataError(
-                f"column {label!r} has {summary.label_width} numbers a row, but the model's "
-                f"output shape {outputs} gives {prod(outputs)}"
-            )
-        return "values"
-    return _scalar_targets(model, summary, label, outputs)
+    width = 1 if summary.label_width is None else summary.label_width
+    if summary.label_width is None and len(outputs) == 1:
+        _check_scalar_labels(row_loss(model.loss)[1], summary, label, outputs[0])
+    elif prod(outputs) != width:
+        raise DataError(
+            f"column {label!r} has {width} numbers a row, but the model's output shape "
+            f"{outputs} gives {prod(outputs)}"
+        )
 
 
-def _scalar_targets(model: Any, summary: Summary, label: str, outputs: tuple[int, ...]) -> Targets:
-    loss = _loss_name(model.loss)
+def _check_scalar_labels(loss: str, summary: Summary, label: str, units: int) -> None:
     low, high = summary.label_min, summary.label_max
     assert low is not None
     assert high is not None
-    if "categorical" in loss and not loss.startswith("binary"):
-        classes = outputs[-1]
-        if low < 0 or high >= classes or low != int(low):
-            raise DataError(
-                f"column {label!r} has labels from {low:g} to {high:g}, but the model's output of "
-                f"{classes} units takes class indices from 0 to {classes - 1}"
-            )
-        return "indices" if loss.startswith("sparse") else "one_hot"
-    if prod(outputs) != 1:
+    if units > 1 and (low < 0 or high >= units or low != int(low)):
         raise DataError(
-            f"column {label!r} holds one number a row, but the model's output shape is {outputs} "
-            f"and its loss {loss}: use sparse_categorical_crossentropy, or a label of that width"
+            f"column {label!r} has labels from {low:g} to {high:g}, but the model's output of "
+            f"{units} units takes class numbers from 0 to {units - 1}"
         )
+    if units == 1 and loss.startswith(("sparse", "categorical")):
+        raise DataError(f"loss {loss} needs an output unit for each class, but the model has 1")
     if loss == "binary_crossentropy" and (low < 0 or high > 1):
         raise DataError(
             f"column {label!r} has labels from {low:g} to {high:g}, but {loss} takes 0 to 1"
         )
-    return "values"
 
 
 def _check_model(model: Any) -> None:
@@ -164,10 +154,6 @@ def _loss(loss: Any) -> Any:
         return loss if callable(loss) else keras.losses.get(loss)
     except (TypeError, ValueError) as problem:
         raise ConfigError(f"loss {loss!r}: {_line(problem)}") from None
-
-
-def _loss_name(loss: Any) -> str:
-    return str(getattr(loss, "name", None) or getattr(loss, "__name__", loss))
 
 
 def _compiled_metrics(model: Any) -> list[Any]:

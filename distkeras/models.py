@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Blueprint", "build", "to_blueprint"]
+__all__ = ["Blueprint", "build", "to_blueprint", "use_cores"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,19 @@ def build(blueprint: Blueprint, custom_objects: Mapping[str, Any] | None = None)
     )
     model.set_weights(list(blueprint.weights))
     return model
+
+
+def use_cores(cores: int) -> None:
+    """Keeps TensorFlow in this process to so many threads, of which each task has its share.
+
+    TensorFlow fixes its threads when it first computes: a Python worker that Spark uses again
+    keeps what its first task said.
+
+    Args:
+        cores: of the Spark task.
+    """
+    import tensorflow as tf
+
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(cores)
+        tf.config.threading.set_inter_op_parallelism_threads(1)

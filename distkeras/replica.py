@@ -13,20 +13,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from distkeras.errors import ConfigError
+from distkeras.losses import row_loss, targets
 from distkeras.vectors import Layout, Vector
 from distkeras.worker import Trained
 
-__all__ = ["Replica", "ReplicaSpec", "Targets", "travelling", "use_cores"]
+__all__ = ["Replica", "ReplicaSpec", "travelling"]
 
 Rows = Mapping[str, npt.NDArray[Any]]
-
-Targets = Literal["indices", "one_hot", "values"]
 
 #: How much a layer that can draw random numbers draws; recurrent layers can, and rarely do.
 _RATES = ("rate", "stddev", "dropout", "recurrent_dropout")
@@ -43,8 +43,6 @@ class ReplicaSpec:
         config: JSON of the compiled model, as in ``models.Blueprint``.
         batch_size: rows in a mini-batch.
         window: mini-batches in a window, at most.
-        targets: how a label column becomes what the loss expects: "indices" of shape (n,),
-            "one_hot" of shape (n, k) from indices, or "values" of shape (n, k).
         jit: whether XLA compiles the window; None chooses by the model's layers.
         custom_objects: classes and functions that Keras does not know, by name.
     """
@@ -52,7 +50,6 @@ class ReplicaSpec:
     config: str
     batch_size: int
     window: int
-    targets: Targets = "values"
     jit: bool | None = None
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,17 +61,6 @@ def travelling(model: Any) -> list[Any]:
     random generators are not, and stay with each worker.
     """
     return [weight for weight in model.weights if "float" in str(weight.dtype)]
-
-
-def use_cores(cores: int) -> None:
-    """Keeps TensorFlow in this process to so many threads; only the first call counts."""
-    import tensorflow as tf
-
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(cores)
-        tf.config.threading.set_inter_op_parallelism_threads(cores)
-    except RuntimeError:
-        return  # TensorFlow runs already, with what the first call said.
 
 
 class Replica:
@@ -94,6 +80,7 @@ class Replica:
         self.layout = Layout(tuple(tuple(weight.shape) for weight in self._weights))
         self._input_shape = tuple(self._model.input_shape[1:])
         self._output_shape = tuple(self._model.output_shape[1:])
+        self._loss = row_loss(self._model.loss)[1]
         self._ready(spec.batch_size)
         moving = {id(weight) for weight in self._weights}
         self._state = [v for v in _variables(self._model) if id(v) not in moving]
@@ -149,10 +136,9 @@ class Replica:
         return np.asarray(x, np.float32).reshape(len(x), *self._input_shape)
 
     def _targets(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        if self._spec.targets == "one_hot":
-            return np.eye(self._output_shape[-1], dtype=np.float32)[y.astype(np.int64)]
-        y = np.asarray(y, np.float32)
-        return y if self._spec.targets == "indices" else y.reshape(len(y), *self._output_shape)
+        if len(self._output_shape) == 1:
+            return targets(np.asarray(y, np.float32), self._output_shape[0], self._loss, "label")
+        return np.asarray(y, np.float32).reshape(len(y), *self._output_shape)
 
     def _batches(self, values: npt.NDArray[Any], steps: int) -> npt.NDArray[Any]:
         """Shape (window, batch_size, ...); the batches beyond ``steps`` are never read."""
@@ -168,8 +154,8 @@ class Replica:
         """Has Keras make every variable now: a compiled function may not make any."""
         self._model.optimizer.build(self._model.trainable_variables)
         x = np.zeros((batch_size, *self._input_shape), np.float32)
-        shape = self._output_shape[:-1] if self._spec.targets == "indices" else self._output_shape
-        y = np.zeros((batch_size, *shape), np.float32)
+        label = () if len(self._output_shape) == 1 else (prod(self._output_shape),)
+        y = self._targets(np.zeros((batch_size, *label), np.float32))
         self._model._symbolic_build(data_batch=(x, y))
 
     def _window(self, flat: Any, x: Any, y: Any, steps: Any, before: Any) -> Any:

@@ -50,11 +50,11 @@ class Training:
                 f"the DataFrame has {self._summary.rows} rows, "
                 f"fewer than num_workers={trainer.num_workers}"
             )
+        compilation.check_rows(self._model, self._summary, self._names)
         self._spec = ReplicaSpec(
             config=compilation.config_of(self._model),
             batch_size=trainer.batch_size,
             window=trainer.communication_window,
-            targets=compilation.check_rows(self._model, self._summary, self._names),
             custom_objects=trainer.custom_objects,
         )
         # Building one here finds what would fail on every worker, and names the metrics.

@@ -55,7 +55,7 @@ def fit(model: Any, rows: dict[str, np.ndarray]) -> dict[str, list[float]]:
 )
 def test_a_window_is_what_keras_does_batch_by_batch(optimizer: str, count: int, jit: bool) -> None:
     model, rows = mlp(optimizer=optimizer), rows_of(count)
-    trained = Replica(spec_of(model, targets="indices", jit=jit)).run(flat(model), rows)
+    trained = Replica(spec_of(model, jit=jit)).run(flat(model), rows)
     logs = fit(model, rows)
     np.testing.assert_allclose(trained.weights, flat(model), atol=2e-6)
     np.testing.assert_allclose(trained.metrics, [logs["loss"][0], logs["accuracy"][0]], atol=2e-6)
@@ -63,7 +63,7 @@ def test_a_window_is_what_keras_does_batch_by_batch(optimizer: str, count: int, 
 
 def test_the_optimizer_keeps_its_state_from_window_to_window() -> None:
     model = mlp(optimizer="adam")
-    mine = Replica(spec_of(model, targets="indices", jit=False))
+    mine = Replica(spec_of(model, jit=False))
     weights = flat(model)
     for seed in range(3):
         weights = mine.run(weights, rows_of(BATCH * WINDOW, seed)).weights
@@ -75,14 +75,14 @@ def test_the_inputs_of_a_window_are_not_changed() -> None:
     model = mlp()
     weights, rows = flat(model), rows_of(BATCH)
     kept = weights.copy(), rows["x"].copy()
-    Replica(spec_of(model, targets="indices", jit=False)).run(weights, rows)
+    Replica(spec_of(model, jit=False)).run(weights, rows)
     np.testing.assert_array_equal(weights, kept[0])
     np.testing.assert_array_equal(rows["x"], kept[1])
 
 
 def test_reset_makes_it_as_new_dropout_and_all() -> None:
     model = mlp(keras.layers.Dropout(0.5), optimizer="adam")
-    mine = Replica(spec_of(model, targets="indices"))
+    mine = Replica(spec_of(model))
     runs = {}
     for seed in (1, 1, 2):
         mine.reset(seed)
@@ -104,7 +104,7 @@ class Traced(keras.layers.Layer):  # type: ignore[misc]
 
 def test_windows_of_every_length_need_one_trace_and_a_partial_batch_one_more() -> None:
     model = mlp(Traced())
-    mine = Replica(spec_of(model, targets="indices", custom_objects={"Traced": Traced}))
+    mine = Replica(spec_of(model, custom_objects={"Traced": Traced}))
     weights, traces = flat(model), []
     for count in (BATCH * WINDOW, BATCH, BATCH * 3, BATCH * 2 + 3, 3, BATCH * WINDOW):
         before = Traced.calls
@@ -119,7 +119,7 @@ def test_batch_normalization_statistics_travel_and_random_state_does_not() -> No
     assert any("moving_mean" in path for path in paths)
     assert not any("seed" in path for path in paths)
     before = flat(model)
-    after = Replica(spec_of(model, targets="indices")).run(before, rows_of(BATCH)).weights
+    after = Replica(spec_of(model)).run(before, rows_of(BATCH)).weights
     start = sum(v.numpy().size for v in travelling(model)[:4])
     assert not np.array_equal(before[start : start + 6], after[start : start + 6])
 
@@ -127,10 +127,10 @@ def test_batch_normalization_statistics_travel_and_random_state_does_not() -> No
 def test_labels_become_what_the_loss_expects() -> None:
     rows = rows_of(BATCH * WINDOW)
     sparse = mlp()
-    expected = Replica(spec_of(sparse, targets="indices", jit=False)).run(flat(sparse), rows)
+    expected = Replica(spec_of(sparse, jit=False)).run(flat(sparse), rows)
     categorical = mlp()
     categorical.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    found = Replica(spec_of(categorical, targets="one_hot", jit=False)).run(flat(categorical), rows)
+    found = Replica(spec_of(categorical, jit=False)).run(flat(categorical), rows)
     np.testing.assert_allclose(found.weights, expected.weights, atol=1e-6)
     np.testing.assert_allclose(found.metrics, expected.metrics, atol=1e-6)
 

@@ -46,7 +46,7 @@ IMPORTERS = {
         "distkeras/storage.py",
         "tasks/models.py",
     ),
-    "tensorflow": ("distkeras/replica.py", "distkeras/scoring.py"),
+    "tensorflow": ("distkeras/models.py", "distkeras/replica.py", "distkeras/scoring.py"),
     "pyspark": (
         "distkeras/aggregates.py",
         "distkeras/columns.py",

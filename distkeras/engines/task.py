@@ -124,7 +124,8 @@ def _same_width(features: np.ndarray, width: int | None, name: str, first: int) 
 
 
 def _replica(job: Job, who: Assignment) -> Replica:
-    from distkeras.replica import Replica, use_cores
+    from distkeras.models import use_cores
+    from distkeras.replica import Replica
 
     use_cores(job.cores)
     key = repr(job.spec)

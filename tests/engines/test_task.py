@@ -44,7 +44,7 @@ def job() -> Job:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     config = json.dumps(keras.saving.serialize_keras_object(model))
-    spec = ReplicaSpec(config, batch_size=4, window=3, targets="indices", jit=False)
+    spec = ReplicaSpec(config, batch_size=4, window=3, jit=False)
     layout = Replica(spec).layout
     schedule = Schedule(4, 3, epochs=2, seed=0)
     return Job(spec, downpour(), schedule, layout, NAMES, memory=2**20, token=TOKEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,10 +80,12 @@ def test_memory_and_files_hold_the_same_wherever_the_bound_is_reached(
 @bounds
 def test_rows_of_one_key_stay_in_the_order_of_their_coming(bound: int) -> None:
     with Spool(bound) as spool:
-        for value in (3, 1, 2):
-            spool.append(np.zeros(1, np.int64), {"y": np.array([value], np.float32)})
+        values = np.random.default_rng(0).permutation(100)
+        for value in values:
+            spool.append(np.array([value % 2]), {"y": np.array([value], np.float32)})
         spool.sort()
-        assert spool.take(np.arange(3))["y"].tolist() == [3, 1, 2]
+        expected = [*values[values % 2 == 0], *values[values % 2 == 1]]
+        assert spool.take(np.arange(100))["y"].tolist() == expected
 
 
 @bounds
@@ -136,14 +139,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-# With rows of 4 bytes the last of them wait in the file's buffer, and fail only when it is flushed.
-@pytest.mark.parametrize("rows", [100, 300_000])
-def test_a_full_disk_is_one_line_with_a_way_out(small_disk: Path, rows: int) -> None:
+@pytest.mark.parametrize("batches", ["small", "one", "a little too much"])
+def test_a_full_disk_is_one_line_with_a_way_out(small_disk: Path, batches: str) -> None:
+    disk = os.statvfs(small_disk)
+    room = disk.f_bavail * disk.f_frsize // 4
+    # A little waits in the file's buffer, and fails only when that is written.
+    sizes = {"small": [100] * (room // 50), "one": [2 * room], "a little too much": [room + 1000]}
+
     def fill() -> None:
         with Spool(FILES, str(small_disk)) as spool:
-            for first in range(0, 300_000, rows):
-                keys = np.arange(first, first + rows)
-                spool.append(keys, {"y": keys.astype(np.float32)})
+            for rows in sizes[batches]:
+                spool.append(np.arange(rows), {"y": np.zeros(rows, np.float32)})
             spool.sort()
 
     with pytest.raises(EnvironmentProblem) as problem:

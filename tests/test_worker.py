@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distkeras.errors import DataError, ExchangeTimeout, Superseded
-from distkeras.rules import RULES, Rule, adag, downpour, single
+from distkeras.rules import RULES, Rule, Window, adag, downpour, single
 from distkeras.server import Answer, Failure, ParameterServer, Update
 from distkeras.transport import inproc
+from distkeras.vectors import Vector
 from distkeras.worker import Assignment, Schedule, report, train
 from tests.linear import LinearReplica, Table, server_of, trained_alone
 
@@ -129,6 +131,24 @@ def test_the_losses_in_the_history_are_those_of_the_replica() -> None:
         weights, metrics = replica.run(weights, rows.take(step.indices))
         losses.append((float(metrics[0]),))
     assert [record.metrics for record in server.history] == losses
+
+
+def test_a_rule_is_told_the_steps_and_the_two_ends_of_each_window() -> None:
+    told: list[Window] = []
+
+    def send(window: Window) -> Vector:
+        told.append(window)
+        return window.weights
+
+    server = server_of(replace(single(), send=send))
+    rows, schedule = Table(11), Schedule(batch_size=2, window=3, epochs=2, seed=0)
+    run(server, rows, schedule)
+    assert [window.steps for window in told] == [3, 3, 3, 3]
+    run(server, Table(9), schedule, Assignment(1, 0))
+    assert [window.steps for window in told[4:]] == [3, 2, 3, 2]
+    for window, following in pairwise(told[:4]):
+        np.testing.assert_array_equal(following.start, window.weights)
+    np.testing.assert_array_equal(told[0].start, np.zeros(3))
 
 
 class Recording:

@@ -1,0 +1,237 @@
+"""The order of a preprocessing: read, split, measure, fit, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distkeras import storage
+from distkeras.errors import DataError
+from distkeras.preprocessing import expressions, fit, manifest, splits
+from distkeras.preprocessing.cells import category, kind_of, number
+from distkeras.preprocessing.failures import Retype, plain_errors
+from distkeras.preprocessing.measure import Measured, Tally, count_categories, measure, medians
+from distkeras.preprocessing.preprocessor import LabelColumn, Preprocessor
+from distkeras.preprocessing.roles import find_roles
+from distkeras.preprocessing.rows import Kind, Missing
+from distkeras.preprocessing.sources import read_table
+from distkeras.preprocessing.write import Written, settings_for_wide_rows, write_splits
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from distkeras.preprocessing.spec import PreprocessSpec
+
+__all__ = ["preprocess"]
+
+
+def preprocess(
+    spark: SparkSession, spec: PreprocessSpec, destination: Path | str
+) -> dict[str, Any]:
+    """Writes the training and test splits of the spec's table, and what was learned from it.
+
+    The source is read once for the strata (random, stratified splits only), once for the
+    statistics, once for the categories if there are any, and once to write. Statistics are taken
+    from the training split only. No row comes to the driver.
+
+    Args:
+        spark: the session.
+        spec: what to do.
+        destination: an existing, empty local directory. Gets ``train/`` and ``test/`` (Parquet:
+            ``features`` array<float>, ``label`` int or float), ``preprocessor.json`` and
+            ``manifest.json``.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        StorageError: an input does not exist.
+        DataError: a file, column or value is wrong; the message names it.
+        EnvironmentProblem: no space is left on the disk.
+    """
+    with settings_for_wide_rows(spark):
+        try:
+            return _attempt(spark, spec, Path(destination), look_at_all=False)
+        except Retype:
+            return _attempt(spark, spec, Path(destination), look_at_all=True)
+
+
+def _attempt(
+    spark: SparkSession, spec: PreprocessSpec, destination: Path, *, look_at_all: bool
+) -> dict[str, Any]:
+    with plain_errors("preprocess"):
+        return _Run(spark, spec, destination, look_at_all=look_at_all).run()
+
+
+class _Run:
+    """One attempt: every phase leaves what the next one needs."""
+
+    def __init__(
+        self, spark: SparkSession, spec: PreprocessSpec, destination: Path, *, look_at_all: bool
+    ) -> None:
+        self.spec = spec
+        self.destination = destination
+        self.missing = Missing(spec.missing.numbers, spec.missing.texts)
+        self.look_at_all = look_at_all
+        self.seconds: dict[str, float] = {}
+        with self._phase("read"):
+            self.table = read_table(spark, spec, look_at_all=look_at_all)
+            self.roles = find_roles(self.table, spec)
+
+    def run(self) -> dict[str, Any]:
+        with self._phase("split"):
+            test = self._split()
+        with self._phase("statistics"):
+            prepared = self._prepared(test)
+            measured = self._measure(prepared)
+        with self._phase("categories"):
+            tallies = self._tallies(prepared)
+        fitted = self._fit(measured, prepared, tallies)
+        with self._phase("write"):
+            written = self._write(fitted, test)
+        _check_written(written, measured)
+        fitted.save(self.destination / "preprocessor.json")
+        made = self._manifest(fitted, measured, tallies)
+        storage.write_json(self.destination / "manifest.json", made)
+        return made
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 3)
+
+    def _number(self, name: str) -> Column:
+        return number(name, self.table.schema[name].dataType, self.missing)
+
+    def _category(self, name: str) -> Column:
+        return category(name, self.table.schema[name].dataType, self.missing)
+
+    def _kind(self, name: str) -> Kind:
+        return kind_of(self.table.schema[name].dataType) or "string"
+
+    def _split(self) -> Column:
+        spec, name = self.spec, self.spec.label.column
+        if not spec.stratified:
+            return splits.fixed_split(self.table, spec.split, self.missing)
+        hashed = splits.sortable_hash(self.table.columns, spec.split.seed)
+        label = self._category(name)
+        keyed = self.table.select(label.alias("label"), hashed.alias("hash"))
+        bounds = splits.find_bounds(keyed, spec.split.test)
+        if not bounds:
+            raise DataError("the table has no rows")
+        fit.check_labels(name, {bound.label: bound.rows for bound in bounds})
+        return splits.stratified_split(label, self._kind(name), hashed, bounds)
+
+    def _prepared(self, test: Column) -> DataFrame:
+        """Fixed names instead of the user's: x0.. numbers, c0.. categories, y a quantity."""
+        from pyspark.sql import functions as f
+
+        classes = self.spec.label.kind == "classes"
+        name = self.spec.label.column
+        columns = [self._number(n).alias(f"x{i}") for i, n in enumerate(self.roles.numeric)]
+        columns += [self._category(n).alias(f"c{i}") for i, n in enumerate(self.roles.categorical)]
+        label = self._category(name) if classes else f.lit(None).cast("string")
+        quantity = [] if classes else [self._number(name).alias("y")]
+        return self.table.select(*columns, *quantity, label.alias("label"), test.alias("test"))
+
+    def _measure(self, prepared: DataFrame) -> Measured:
+        numbers = [f"x{i}" for i in range(len(self.roles.numeric))]
+        if self.spec.label.kind == "regression":
+            numbers.append("y")
+        measured = measure(prepared, numbers)
+        train, test = measured.train.rows, measured.test.rows
+        if not train or not test:
+            empty = "test" if train else "training"
+            raise DataError(
+                f"split.method '{self.spec.split.method}': the {empty} split is empty "
+                f"({train} rows train, {test} test, {measured.dropped} belong to neither)"
+            )
+        return measured
+
+    def _tallies(self, prepared: DataFrame) -> list[Tally]:
+        columns = [f"c{i}" for i in range(len(self.roles.categorical))]
+        return count_categories(prepared, columns) if columns else []
+
+    def _fit(self, measured: Measured, prepared: DataFrame, tallies: list[Tally]) -> Preprocessor:
+        label = self._fit_label(measured)
+        numeric = self.roles.numeric
+        found = None
+        if self.spec.missing.strategy == "median" and numeric:
+            found = medians(prepared, [f"x{i}" for i in range(len(numeric))])
+        return Preprocessor(
+            numeric=fit.fit_numeric(numeric, measured, found, self.spec),
+            categorical=[
+                fit.fit_categorical(name, self._kind(name), tally, self.spec)
+                for name, tally in zip(self.roles.categorical, tallies, strict=True)
+            ],
+            label=label,
+            missing_numbers=sorted(self.missing.numbers),
+            missing_texts=sorted(self.missing.texts),
+        )
+
+    def _fit_label(self, measured: Measured) -> LabelColumn:
+        name = self.spec.label.column
+        if self.spec.label.kind == "classes":
+            return fit.fit_classes(name, self._kind(name), measured)
+        return fit.fit_quantity(name, len(self.roles.numeric), measured)
+
+    def _write(self, fitted: Preprocessor, test: Column) -> Written:
+        from pyspark.sql import functions as f
+
+        schema = self.table.schema
+        rows = self.table.select(
+            # The extremes are known from the statistics, so no number needs another look.
+            expressions.features(fitted, schema, self.missing, checked=False).alias("features"),
+            expressions.label(fitted.label, schema, self.missing).alias("label"),
+            test.alias("test"),
+        )
+        return write_splits(rows.where(f.col("test").isNotNull()), self.destination)
+
+    def _manifest(
+        self, fitted: Preprocessor, measured: Measured, tallies: list[Tally]
+    ) -> dict[str, Any]:
+        numeric, label = list(self.roles.numeric), self.spec.label
+        raw = [*numeric, label.column] if label.kind == "regression" else numeric
+        columns = manifest.statistics(raw, measured, None)
+        reason = f"split column '{self.spec.split.column}' is missing"
+        rows = {"train": measured.train.rows, "test": measured.test.rows}
+        return {
+            "rows": {"source": sum(rows.values()) + measured.dropped, **rows},
+            "dropped": {reason: measured.dropped} if measured.dropped else {},
+            "columns": columns,
+            "features": manifest.statistics(
+                numeric, measured, {column.name: column for column in fitted.numeric}
+            ),
+            "feature_names": fitted.feature_names,
+            "categories": {
+                column.name: manifest.category_statistics(column, tally, measured)
+                for column, tally in zip(fitted.categorical, tallies, strict=True)
+            },
+            "label": {
+                "column": label.column,
+                "kind": label.kind,
+                "balance": manifest.class_balance(fitted, measured),
+            },
+            "notes": manifest.notes(fitted, measured),
+            "spec": self.spec.model_dump(mode="json"),
+            "all_rows_read_for_csv_types": self.look_at_all,
+            "seconds": self.seconds,
+        }
+
+
+def _check_written(written: Written, measured: Measured) -> None:
+    """The written splits are those that were measured."""
+    expected = (measured.train.rows, measured.test.rows)
+    if (written.train, written.test) != expected:
+        raise DataError(
+            f"the sources changed while they were read: {expected} rows were measured and "
+            f"{(written.train, written.test)} written (training, test)"
+        )
+    if not abs(written.smallest) + abs(written.largest) < float("inf"):
+        raise DataError(
+            f"the features reach from {written.smallest} to {written.largest}: not finite"
+        )

@@ -1,0 +1,125 @@
+"""Files become Spark views, and views become the one table that is preprocessed."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from distkeras.errors import ConfigError, DataError, StorageError
+from distkeras.preprocessing.csv_types import SAMPLE_ROWS, find_types, with_types
+from distkeras.preprocessing.failures import plain_errors
+from distkeras.preprocessing.rows import Missing
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from distkeras.preprocessing.spec import PreprocessSpec, SourceSpec
+
+__all__ = ["read_table"]
+
+_ENDINGS: dict[str, Literal["csv", "parquet"]] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "parquet": "parquet",
+}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def read_table(spark: SparkSession, spec: PreprocessSpec, *, look_at_all: bool) -> DataFrame:
+    """The table that the sources and the SQL statement describe; nothing is read but samples.
+
+    Args:
+        spark: the session; views of the sources' names exist in it only during this call.
+        spec: says what to read.
+        look_at_all: find the types of CSV columns from all rows, not from the first ones.
+
+    Raises:
+        StorageError: a path does not exist.
+        ConfigError: a format cannot be told.
+        DataError: a file cannot be read, or the SQL statement is wrong.
+    """
+    missing = Missing(spec.missing.numbers, spec.missing.texts)
+    tables = {
+        name: _read(spark, name, source, missing, look_at_all)
+        for name, source in spec.sources.items()
+    }
+    if spec.sql is None:
+        return next(iter(tables.values()))
+    with plain_errors("preprocess.sql"), _views(spark, tables):
+        return spark.sql(spec.sql)
+
+
+@contextmanager
+def _views(spark: SparkSession, tables: Mapping[str, DataFrame]) -> Iterator[None]:
+    try:
+        for name, table in tables.items():
+            table.createOrReplaceTempView(name)
+        yield
+    finally:
+        for name in tables:
+            spark.catalog.dropTempView(name)
+
+
+def _read(
+    spark: SparkSession, name: str, source: SourceSpec, missing: Missing, look_at_all: bool
+) -> DataFrame:
+    path = _existing(name, source.path)
+    with plain_errors(f"source '{name}' ({source.path})"):
+        if _format(name, source) == "parquet":
+            return spark.read.parquet(path)
+        texts = _texts(spark, path, source)
+        if not texts.columns:
+            raise DataError(f"source '{name}': {source.path} is empty")
+        types = find_types(texts if look_at_all else texts.limit(SAMPLE_ROWS), missing)
+        return with_types(texts, types, name, missing)
+
+
+def _texts(spark: SparkSession, path: str, source: SourceSpec) -> DataFrame:
+    reader = (
+        spark.read.option("header", source.header)
+        .option("sep", source.separator)
+        .option("ignoreLeadingWhiteSpace", True)
+        .option("ignoreTrailingWhiteSpace", True)
+        .option("mode", "FAILFAST")
+        # Without these two a file whose columns stand in another order is read as if they did
+        # not, and a ragged row goes unnoticed as long as the columns in use are there.
+        .option("enforceSchema", False)
+        .option("columnPruning", False)
+    )
+    if source.header:
+        return reader.csv(path)
+    fields = ", ".join("`" + c.replace("`", "``") + "` STRING" for c in source.columns)
+    return reader.schema(fields).csv(path)
+
+
+def _format(name: str, source: SourceSpec) -> Literal["csv", "parquet"]:
+    if source.format is not None:
+        return source.format
+    last = os.path.basename(source.path.rstrip("/")).removesuffix(".gz")
+    ending = last.rpartition(".")[2].lower()
+    if ending not in _ENDINGS:
+        raise ConfigError(
+            f"preprocess.sources.{name}: '{source.path}' does not tell its format; add "
+            "format = 'csv' or 'parquet'"
+        )
+    return _ENDINGS[ending]
+
+
+def _existing(name: str, path: str) -> str:
+    """The path as Spark needs it: absolute, because the JVM's working directory may differ."""
+    if _SCHEME.match(path):
+        return path
+    absolute = os.path.abspath(path)
+    if not os.path.exists(absolute) and not glob.glob(absolute):
+        folder, last = os.path.split(absolute)
+        beside = os.listdir(folder) if os.path.isdir(folder) else []
+        close = difflib.get_close_matches(last, beside, n=1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        raise StorageError(f"source '{name}': {path} does not exist{hint}")
+    return absolute

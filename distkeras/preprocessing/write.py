@@ -1,0 +1,78 @@
+"""Writes both splits in one pass, and counts on the way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["Written", "settings_for_wide_rows", "write_splits"]
+
+_SETTINGS = {
+    # Java does not compile methods of more than 8000 bytes of bytecode. Above 20 columns or so
+    # Spark's fused loop is longer, and would be interpreted; cut into several it is not.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
+    # Both splits are written at once; otherwise every task would sort its rows by split first.
+    "spark.sql.maxConcurrentOutputFileWriters": "2",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """Counted while the rows went by; the extremes are over all features of both splits."""
+
+    train: int
+    test: int
+    smallest: float
+    largest: float
+
+
+@contextmanager
+def settings_for_wide_rows(spark: SparkSession) -> Iterator[None]:
+    """Settings of the session for the duration of a preprocessing."""
+    before: Mapping[str, str | None] = {key: spark.conf.get(key, None) for key in _SETTINGS}
+    try:
+        for key, value in _SETTINGS.items():
+            spark.conf.set(key, value)
+        yield
+    finally:
+        for key, old in before.items():
+            if old is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, old)
+
+
+def write_splits(rows: DataFrame, destination: Path) -> Written:
+    """Writes ``train/`` and ``test/`` as Parquet.
+
+    Args:
+        rows: ``features``, ``label``, and ``test``, boolean.
+        destination: existing local directory without those two.
+    """
+    from pyspark.sql import Observation
+    from pyspark.sql import functions as f
+
+    seen = Observation()
+    split = f.when(f.col("test"), "test").otherwise("train")
+    parts = destination / "parts"
+    observed = rows.select("features", "label", split.alias("split")).observe(
+        seen,
+        f.count_if(f.col("split") == "train").alias("train"),
+        f.count_if(f.col("split") == "test").alias("test"),
+        f.min(f.array_min("features")).alias("smallest"),
+        f.max(f.array_max("features")).alias("largest"),
+    )
+    try:
+        observed.write.partitionBy("split").parquet(str(parts))
+        for name in ("train", "test"):
+            (parts / f"split={name}").rename(destination / name)
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+    return Written(**seen.get)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
 from distkeras.losses import row_loss, targets
-from distkeras.models import Blueprint, build
+from distkeras.models import Blueprint, build, use_cores
 
 __all__ = ["Scoring", "digest", "input_width", "score"]
 
@@ -192,24 +192,12 @@ def _shaped(features: np.ndarray, shape: tuple[int | None, ...], job: Scoring) -
 
 def _graph(job: Scoring) -> _Graph:
     if job.digest not in _GRAPHS:
-        _limit_threads(job.cores)
+        # As many threads as the task has cores: the tasks beside it use the others.
+        use_cores(job.cores)
         while len(_GRAPHS) >= _KEPT_GRAPHS:
             del _GRAPHS[next(iter(_GRAPHS))]
         _GRAPHS[job.digest] = _compile(build(job.blueprint))
     return _GRAPHS[job.digest]
-
-
-def _limit_threads(cores: int) -> None:
-    """As many threads as the task has cores: the tasks beside it use the others."""
-    import tensorflow as tf
-
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(cores)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        # TensorFlow fixes its threads when it first computes: a worker that trained before has
-        # set them already.
-        return
 
 
 def _compile(model: Any) -> _Graph:

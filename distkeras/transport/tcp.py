@@ -131,8 +131,7 @@ class TcpServer:
             # The worker is gone; Spark and the schedule know whether it should be.
             log.info("lost the connection from %s: %s", wire.peer, loss)
         except (DistkerasError, OSError) as problem:
-            if not self._closing.is_set():
-                log.warning("closed the connection from %s: %s", wire.peer, problem)
+            log.warning("closed the connection from %s: %s", wire.peer, problem)
         finally:
             with self._lock:
                 self._serving.pop(threading.current_thread(), None)

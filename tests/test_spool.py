@@ -182,7 +182,7 @@ with Spool(BOUND) as spool:
         peak = max(peak, resident())
     spool.sort()
     assert spool.spilled and len(spool) == 64 * ROWS
-    for _ in range(400):
+    for _ in range(100):
         spool.take(random.integers(0, len(spool), 384))
         peak = max(peak, resident())
 print(peak - before)

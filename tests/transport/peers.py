@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from distkeras.messages import HEADER, NONCE, Header, Kind
-from distkeras.transport.client import authenticate_server
+from distkeras.transport.client import TcpChannel, authenticate_server
 from distkeras.transport.frames import Deadline, Wire
+from tests.linear import WIDTH
 
 LOOPBACK = "127.0.0.1"
 TOKEN = b"t" * 32
@@ -85,6 +86,13 @@ def challenge(connection: socket.socket) -> None:
 def hello_of(connection: socket.socket) -> bytes:
     """What a client answers."""
     return read_exactly(connection, HEADER.size + NONCE + 32)
+
+
+def channel_to(
+    address: tuple[str, int], token: bytes = TOKEN, timeout: float = PATIENCE
+) -> TcpChannel:
+    """A worker's channel for the model of ``tests.linear``."""
+    return TcpChannel(address, token, WIDTH, timeout)
 
 
 def connected(address: tuple[str, int]) -> socket.socket:

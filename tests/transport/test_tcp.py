@@ -1,11 +1,10 @@
-"""Workers and a server over real sockets: the handshake, the verbs, deadlines and endings."""
+"""Workers and a server over real sockets: the verbs and the endings."""
 
 from __future__ import annotations
 
 import logging
 import os
 import resource
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -14,10 +13,8 @@ import numpy as np
 import pytest
 
 from distkeras.errors import (
-    AuthenticationError,
     DataError,
     EnvironmentProblem,
-    ExchangeTimeout,
     ProtocolError,
     Superseded,
     TrainingDiverged,
@@ -26,15 +23,11 @@ from distkeras.errors import (
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import RULES, Rule, downpour, single
 from distkeras.server import Failure, ParameterServer, Update
-from distkeras.transport.client import TcpChannel
-from distkeras.transport.frames import Deadline, Wire
-from distkeras.transport.tcp import TcpServer, authenticate_client
+from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment, Schedule, train
-from tests.linear import WIDTH, LinearReplica, Table, server_of, trained_alone
+from tests.linear import LinearReplica, Table, server_of, trained_alone
 from tests.transport import peers
-from tests.transport.peers import LOOPBACK, PATIENCE, TOKEN
-
-SHORT = 1.0
+from tests.transport.peers import PATIENCE, TOKEN, channel_to
 
 
 @pytest.fixture
@@ -48,12 +41,6 @@ def address(server: ParameterServer) -> Iterator[tuple[str, int]]:
         yield tcp.address
 
 
-def channel_to(
-    address: tuple[str, int], token: bytes = TOKEN, timeout: float = PATIENCE
-) -> TcpChannel:
-    return TcpChannel(address, token, WIDTH, timeout)
-
-
 def update(
     sequence: int, vector: object = (1, 2, 3), loss: float = 0.5, partition: int = 0
 ) -> Update:
@@ -63,9 +50,6 @@ def update(
 
 def ours() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("distkeras-")}
-
-
-# The verbs
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -170,112 +154,6 @@ def test_several_workers_at_once_lose_nothing(
     assert server.center.tolist() == [25 * (0 + 1 + 2 + 3), 100, 0]
     assert server.clock == 100
     assert server.unfinished == []
-
-
-# Who is let in
-
-
-def test_a_worker_without_the_token_is_refused(
-    server: ParameterServer, address: tuple[str, int], caplog: pytest.LogCaptureFixture
-) -> None:
-    with (
-        channel_to(address, b"w" * 32) as channel,
-        pytest.raises(AuthenticationError, match=rf"{LOOPBACK}:{address[1]} refused this run's"),
-    ):
-        channel.join(0, 0, 8)
-    assert server.unfinished == []
-    assert all("t" * 32 not in line and "w" * 32 not in line for line in caplog.messages)
-
-
-def test_a_server_without_the_token_gets_no_word_of_the_run() -> None:
-    heard: list[bytes] = []
-
-    def impostor(connection: socket.socket) -> None:
-        peers.challenge(connection)
-        peers.hello_of(connection)
-        connection.sendall(Header(Kind.PROVEN, length=32).pack() + bytes(32))
-        heard.append(peers.read_all(connection))
-
-    with peers.listening(impostor) as address, channel_to(address) as channel:
-        with pytest.raises(AuthenticationError, match="does not know this run's token"):
-            channel.join(0, 0, 8)
-        with pytest.raises(AuthenticationError):
-            channel.exchange(update(0))
-        with pytest.raises(AuthenticationError):
-            channel.fail(Failure(0, "ValueError", "secret", "secret"))
-    assert heard == [b"", b"", b""]
-
-
-def test_a_proof_cannot_be_sent_back_to_its_maker() -> None:
-    def mirror(connection: socket.socket) -> None:
-        peers.challenge(connection)
-        proven = peers.hello_of(connection)[HEADER.size + NONCE :]
-        connection.sendall(Header(Kind.PROVEN, length=32).pack() + proven)
-        peers.read_all(connection)
-
-    with (
-        peers.listening(mirror) as address,
-        channel_to(address) as channel,
-        pytest.raises(AuthenticationError),
-    ):
-        channel.join(0, 0, 8)
-
-
-# Nobody waits for ever
-
-
-def test_a_server_that_never_answers_is_named_at_the_deadline() -> None:
-    with (
-        peers.listening(peers.read_all) as address,
-        channel_to(address, timeout=SHORT) as channel,
-        pytest.raises(ExchangeTimeout, match=rf"{LOOPBACK}:{address[1]} did not answer within 1 s"),
-    ):
-        channel.join(0, 0, 8)
-
-
-def test_a_server_that_falls_silent_after_the_handshake_is_named_at_the_deadline() -> None:
-    def fall_silent(connection: socket.socket) -> None:
-        authenticate_client(Wire(connection, "worker", Deadline(PATIENCE)), TOKEN)
-        peers.read_all(connection)
-
-    with (
-        peers.listening(fall_silent) as address,
-        channel_to(address, timeout=SHORT) as channel,
-        pytest.raises(ExchangeTimeout, match=rf"{LOOPBACK}:{address[1]} did not answer within 1 s"),
-    ):
-        channel.join(0, 0, 8)
-
-
-def test_a_closed_port_is_named_at_the_deadline() -> None:
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        closed = listener.getsockname()
-    with (
-        channel_to(closed, timeout=0.3) as channel,
-        pytest.raises(
-            ExchangeTimeout,
-            match=rf"could not reach the parameter server at {LOOPBACK}:{closed[1]} within 0\.3 s",
-        ),
-    ):
-        channel.join(0, 0, 8)
-
-
-def test_a_server_that_comes_later_is_found(server: ParameterServer) -> None:
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        address = listener.getsockname()
-    welcomed: list[int] = []
-
-    def work() -> None:
-        with channel_to(address) as channel:
-            welcomed.append(channel.join(0, 0, 8).sequence)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    with TcpServer(server, TOKEN, port=address[1]):
-        worker.join()
-    assert welcomed == [0]
-
-
-# Nothing is left behind
 
 
 def test_the_end_takes_every_thread_and_connection_along(server: ParameterServer) -> None:

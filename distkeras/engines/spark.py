@@ -200,6 +200,8 @@ def _failure(error: Exception, failures: list[Failure]) -> TrainingError:
     if not failures:
         python = str(error).partition("\n\nJVM stacktrace:")[0].strip()
         last = python.splitlines()[-1] if python else repr(error)
+        if "ModuleNotFoundError" in last:
+            last += " (do the workers run the Python of the driver? see PYSPARK_PYTHON)"
         raised = WorkerFailed(f"the Spark job failed before a worker joined: {last}")
         raised.__cause__ = error
         return raised

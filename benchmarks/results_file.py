@@ -1,0 +1,37 @@
+"""Where a benchmark's figures go, and on what they were measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and versions."""
+    processor = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    packages = ("keras", "numpy", "pyarrow", "pyspark", "tensorflow")
+    return {
+        "processor": processor[0] if processor else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(pages / 2**30, 1),
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in packages},
+    }
+
+
+def write(name: str, figures: dict[str, Any]) -> None:
+    """Writes ``results/<name>.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps({"machine": machine(), **figures}, indent=2, sort_keys=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -58,6 +58,8 @@ def compiled_copy(model: Any, arguments: CompileArguments) -> Any:
     loss = _loss(model.loss if arguments.loss is None else arguments.loss)
     check_travels(loss)
     copy.compile(_optimizer(optimizer, arguments), loss, metrics=metrics)
+    # Saved unbuilt, it would be loaded with a warning about the variables that it lacks.
+    copy.optimizer.build(copy.trainable_variables)
     return copy
 
 

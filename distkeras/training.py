@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from distkeras import compilation
 from distkeras.engines import spark
 from distkeras.engines.summary import summarise
 from distkeras.engines.task import Job
-from distkeras.errors import DataError, IncompleteTraining
+from distkeras.errors import DataError, IncompleteTraining, TrainingDiverged
 from distkeras.history import History, Progress, progress
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.server import ParameterServer
@@ -107,6 +109,7 @@ class Training:
 
         Raises:
             IncompleteTraining: if not every row was merged once an epoch.
+            TrainingDiverged: if a weight is NaN or infinite.
         """
         merged, unfinished = self.server.rows_merged, self.server.unfinished
         if merged != self.total or unfinished:
@@ -115,6 +118,8 @@ class Training:
                 f"{self._trainer.num_epoch} epochs = {self.total} were to be; "
                 f"workers that did not finish: {unfinished or 'none'}"
             )
+        if not np.isfinite(self.server.center).all():
+            raise TrainingDiverged("a weight of the center became infinite in the last window")
         arrays = self._layout.unflatten(self.server.center)
         for variable, array in zip(travelling(self._model), arrays, strict=True):
             variable.assign(array)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import distkeras.errors
 from distkeras.errors import DistkerasError
 
-__all__ = ["unwrapped"]
+__all__ = ["raised_on_worker", "unwrapped"]
 
 # Spark hands the worker's traceback over as text; its last line names the exception.
 _RAISED = re.compile(r"^distkeras\.errors\.(\w+): (.+)$", re.MULTILINE)
@@ -30,9 +30,21 @@ def unwrapped() -> Iterator[None]:
     try:
         yield
     except PythonException as error:
-        found = _RAISED.findall(str(error))
-        if not found:
+        known = raised_on_worker(error)
+        if known is None:
             raise
-        name, message = found[-1]
-        kind = getattr(distkeras.errors, name, DistkerasError)
-        raise kind(message) from None
+        raise known from None
+
+
+def raised_on_worker(error: Exception) -> DistkerasError | None:
+    """The error of this library that a Python worker raised; None if it raised another.
+
+    Args:
+        error: what Spark raised on the driver.
+    """
+    found = _RAISED.findall(str(error))
+    if not found:
+        return None
+    name, message = found[-1]
+    kind: type[DistkerasError] = getattr(distkeras.errors, name, DistkerasError)
+    return kind(message)

@@ -23,6 +23,7 @@ from distkeras.errors import DistkerasError, EnvironmentProblem, TrainingError, 
 from distkeras.server import Failure, ParameterServer
 from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment
+from distkeras.worker_errors import raised_on_worker
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -195,17 +196,23 @@ def _raise_final(failures: list[Failure]) -> None:
             raise kind(failure.message) from TrainingError(f"on worker:\n{failure.details}")
 
 
-def _failure(error: Exception, failures: list[Failure]) -> TrainingError:
+def _failure(error: Exception, failures: list[Failure]) -> DistkerasError:
     """What to raise for a job that Spark gave up: the worker's own words where there are any."""
-    if not failures:
-        python = str(error).partition("\n\nJVM stacktrace:")[0].strip()
-        last = python.splitlines()[-1] if python else repr(error)
-        if "ModuleNotFoundError" in last:
-            last += " (do the workers run the Python of the driver? see PYSPARK_PYTHON)"
-        raised = WorkerFailed(f"the Spark job failed before a worker joined: {last}")
-        raised.__cause__ = error
+    raised: DistkerasError
+    if failures:
+        told = failures[-1]
+        raised = WorkerFailed(f"worker {told.partition} failed: {told.error}: {told.message}")
+        raised.__cause__ = TrainingError(f"on worker {told.partition}:\n{told.details}")
         return raised
-    told = failures[-1]
-    raised = WorkerFailed(f"worker {told.partition} failed: {told.error}: {told.message}")
-    raised.__cause__ = TrainingError(f"on worker {told.partition}:\n{told.details}")
+    raised = raised_on_worker(error) or WorkerFailed(f"the Spark job failed: {_last_line(error)}")
+    raised.__cause__ = error
     return raised
+
+
+def _last_line(error: Exception) -> str:
+    """What a Python worker said last, without the JVM's stack; it names the exception."""
+    python = str(error).partition("\n\nJVM stacktrace:")[0].strip()
+    last = python.splitlines()[-1] if python else repr(error)
+    if "ModuleNotFoundError" in last:
+        last += " (do the workers run the Python of the driver? see PYSPARK_PYTHON)"
+    return last

@@ -12,7 +12,7 @@ who trains and who tests                  splits.py
 what is measured on the training split    measure.py
 what follows from what was measured       fit.py
 a fitted column; scoring without Spark    preprocessor.py
-the same features as Spark expressions    expressions.py
+the same features as Spark SQL            expressions.py, sql.py
 how train/ and test/ are written          write.py
 what manifest.json says                   manifest.py
 how a Spark failure becomes one line      failures.py

@@ -1,56 +1,25 @@
 """What one cell of a raw table means: a number, a category, or missing.
 
-Spark expressions; ``rows`` says the same without Spark. A change here belongs there too.
+Spark SQL expressions; ``rows`` says the same without Spark. A change here belongs there too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from distkeras.errors import DataError
 from distkeras.preprocessing.failures import complaint
-from distkeras.preprocessing.rows import Kind, Missing
+from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.sql import SQL_TYPE, Kind, literal, name_in_sql
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
     from pyspark.sql.types import DataType
 
-
-__all__ = [
-    "MOST_CATEGORIES",
-    "category",
-    "kind_of",
-    "literals",
-    "no_number",
-    "number",
-    "quoted",
-    "text_as_number",
-]
+__all__ = ["MOST_CATEGORIES", "category", "kind_of", "no_number", "number", "text_as_number"]
 
 MOST_CATEGORIES = 1000
 """How many categories a column may have, and classes a label."""
-
-_SQL_TYPE: dict[Kind | None, str] = {
-    "boolean": "boolean",
-    "float": "double",
-    "integer": "bigint",
-    "string": "string",
-}
-
-
-def quoted(name: str) -> Column:
-    """The column of exactly this name, whatever characters it has."""
-    from pyspark.sql import functions as f
-
-    return f.col("`" + name.replace("`", "``") + "`")
-
-
-def literals(values: Sequence[Any], kind: Kind) -> Column:
-    """An array of constants."""
-    from pyspark.sql import functions as f
-
-    return f.array(*map(f.lit, values)).cast(f"array<{_SQL_TYPE[kind]}>")
 
 
 def kind_of(data_type: DataType) -> Kind | None:
@@ -68,62 +37,56 @@ def kind_of(data_type: DataType) -> Kind | None:
     return "string" if isinstance(data_type, t.NullType) else None
 
 
-def text_as_number(text: Column) -> Column:
+def text_as_number(text: str) -> str:
     """A text as a double, null where it is none.
 
     The last character is looked at because Java also reads '12d' and '1f' as numbers, and
     such texts are identifiers.
     """
-    from pyspark.sql import functions as f
-
-    ends_well = f.substring(f.rtrim(text), -1, 1).between(".", "9")
-    return f.when(ends_well, text.try_cast("double"))
+    ends_well = f"substring(rtrim({text}), -1, 1) BETWEEN '.' AND '9'"
+    return f"CASE WHEN {ends_well} THEN try_cast({text} AS double) END"
 
 
-def number(name: str, data_type: DataType, missing: Missing) -> Column:
+def number(name: str, data_type: DataType, missing: Missing) -> str:
     """A numeric column as double, null where it is missing; text that is no number fails.
 
     Raises:
         DataError: the column's type can hold no number.
     """
-    from pyspark.sql import functions as f
     from pyspark.sql import types as t
 
-    raw = quoted(name)
+    raw = name_in_sql(name)
     if isinstance(data_type, t.StringType):
         value = _strict(raw, name, missing)
+    elif isinstance(data_type, t.DoubleType):
+        value = raw
     elif isinstance(data_type, t.NumericType | t.BooleanType | t.NullType):
-        value = raw.cast("double")
+        value = f"CAST({raw} AS double)"
     else:
         raise DataError(
             f"column '{name}' is not numeric: its type is {data_type.simpleString()}; drop it or "
             "convert it in the sql"
         )
-    values = sorted(missing.numbers)
-    present = ~f.isnan(value) & ~value.isin(values) if values else ~f.isnan(value)
-    return f.when(present, value)
+    value = f"nanvl({value}, CAST(NULL AS double))"
+    if not missing.numbers:
+        return value
+    return f"CASE WHEN NOT ({value} IN {_list(missing.numbers)}) THEN {value} END"
 
 
-def _strict(text: Column, name: str, missing: Missing) -> Column:
-    from pyspark.sql import functions as f
-
+def _strict(text: str, name: str, missing: Missing) -> str:
     # coalesce: the test for missing text costs nothing where the cast succeeds.
-    bad = f.when(~no_number(text, missing), complaint("number", name, text).cast("double"))
-    return f.coalesce(text_as_number(text), bad)
+    bad = complaint("number", name, text)
+    rest = f"CASE WHEN NOT ({no_number(text, missing)}) THEN CAST({bad} AS double) END"
+    return f"coalesce({text_as_number(text)}, {rest})"
 
 
-def no_number(text: Column, missing: Missing) -> Column:
+def no_number(text: str, missing: Missing) -> str:
     """Whether a text stands for a missing number: null, blank, NaN or a sentinel."""
-    from pyspark.sql import functions as f
-
-    bare = f.trim(text)
-    blank = text.isNull() | (bare == "") | (f.lower(bare) == "nan")
-    return blank | bare.isin(sorted(missing.texts)) if missing.texts else blank
+    blank = f"{text} IS NULL OR trim({text}) = '' OR lower(trim({text})) = 'nan'"
+    return blank + (f" OR trim({text}) IN {_list(missing.texts)}" if missing.texts else "")
 
 
-def category(
-    name: str, data_type: DataType, missing: Missing, wanted: Kind | None = None
-) -> Column:
+def category(name: str, data_type: DataType, missing: Missing, wanted: Kind | None = None) -> str:
     """A categorical column or a label in one of four types, null where it is missing.
 
     Args:
@@ -139,31 +102,29 @@ def category(
     kind = kind_of(data_type)
     if kind is None:
         raise DataError(f"column '{name}' of type {data_type.simpleString()} holds no categories")
-    value = _present(quoted(name).cast(_SQL_TYPE[kind]), kind, missing)
-    return value if wanted in (None, kind) else value.try_cast(_SQL_TYPE[wanted])
-
-
-def _present(value: Column, kind: Kind, missing: Missing) -> Column:
-    from pyspark.sql import functions as f
-
-    if kind == "boolean":
+    raw = f"CAST({name_in_sql(name)} AS {SQL_TYPE[kind]})"
+    value = f"CASE WHEN NOT ({_absent(raw, kind, missing)}) THEN {raw} END"
+    if wanted in (None, kind):
         return value
+    if kind == "float" and wanted == "string":
+        # Integers that went through a column with nulls in pandas come back as 1.0.
+        value = f"CASE WHEN ({value}) = floor({value}) THEN CAST({value} AS bigint) END"
+    return f"try_cast({value} AS {SQL_TYPE[wanted]})"
+
+
+def _absent(value: str, kind: Kind, missing: Missing) -> str:
+    tests = [f"{value} IS NULL"]
+    if kind == "float":
+        tests.append(f"isnan({value})")
     if kind == "string":
-        return f.when(~_no_category(value, missing), value)
-    numbers = sorted(missing.numbers)
-    absent = value.isNull() if kind == "integer" else f.isnan(value)
-    absent = absent | value.cast("double").isin(numbers) if numbers else absent
-    return f.when(~absent, value)
+        tests.append(f"trim({value}) = ''")
+        if missing.texts:
+            tests.append(f"trim({value}) IN {_list(missing.texts)}")
+    if missing.numbers and kind != "boolean":
+        as_number = text_as_number(value) if kind == "string" else f"CAST({value} AS double)"
+        tests.append(f"coalesce(({as_number}) IN {_list(missing.numbers)}, false)")
+    return " OR ".join(tests)
 
 
-def _no_category(text: Column, missing: Missing) -> Column:
-    from pyspark.sql import functions as f
-
-    bare, numbers = f.trim(text), sorted(missing.numbers)
-    result = bare == ""
-    if missing.texts:
-        result = result | bare.isin(sorted(missing.texts))
-    if numbers:
-        as_number = text_as_number(text)
-        result = result | f.coalesce(as_number.isin(numbers), f.lit(False))
-    return result
+def _list(values: Iterable[float] | Iterable[str]) -> str:
+    return f"({', '.join(sorted(map(literal, values)))})"

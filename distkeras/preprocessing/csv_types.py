@@ -8,43 +8,85 @@ input is not read twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from distkeras.preprocessing.cells import no_number, quoted, text_as_number
+from distkeras.preprocessing.cells import no_number, text_as_number
 from distkeras.preprocessing.failures import complaint
 from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.sql import name_in_sql
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
+__all__ = ["find_types", "guess_types", "with_types"]
 
-__all__ = ["SAMPLE_ROWS", "find_types", "with_types"]
-
-SAMPLE_ROWS = 1000
-"""How many rows decide first."""
-
+_SAMPLE_ROWS = 1000
 # The narrowest first. A column without any value gets the first one.
 _TYPES = ("int", "bigint", "double", "boolean", "date", "timestamp")
 
 
+def guess_types(texts: DataFrame, missing: Missing) -> dict[str, str]:
+    """The types that the first rows suggest, found on the driver: Spark needs seconds for it."""
+    rows = texts.take(_SAMPLE_ROWS)
+    return {
+        name: _narrowest(row[i] for row in rows if not _is_missing(row[i], missing))
+        for i, name in enumerate(texts.columns)
+    }
+
+
+def _is_missing(text: str | None, missing: Missing) -> bool:
+    return text is None or missing.no_number(text)
+
+
+def _narrowest(texts: Iterable[str]) -> str:
+    candidates = list(_TYPES)
+    for text in texts:
+        candidates = [kind for kind in candidates if _fits(text, kind)]
+        if not candidates:
+            return "string"
+    return candidates[0]
+
+
+def _fits(text: str, kind: str) -> bool:
+    """The same as ``_as``; where they differ, ``Retype`` sets it right."""
+    if kind == "boolean":
+        return text.lower() in ("true", "false")
+    if re.match(r"0\d", text):
+        return False
+    if kind in ("int", "bigint"):
+        whole = re.fullmatch(r"[+-]?\d{1,19}", text)
+        return bool(whole) and abs(int(text)) < 2 ** (31 if kind == "int" else 63)
+    if kind == "double":
+        return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text))
+    return _fits_time(text, kind)
+
+
+def _fits_time(text: str, kind: str) -> bool:
+    try:
+        if kind == "date":
+            return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text) and date.fromisoformat(text))
+        return len(text) > 10 and bool(datetime.fromisoformat(text.replace("Z", "+00:00")))
+    except ValueError:
+        return False
+
+
 def find_types(texts: DataFrame, missing: Missing) -> dict[str, str]:
-    """The narrowest type that every value of each column fits, in one aggregation.
+    """The narrowest type that every value of each column fits: one pass over all rows.
 
     Args:
         texts: all columns are strings.
         missing: what is missing, and so fits every type.
     """
-    from pyspark.sql import functions as f
-
+    names = [name_in_sql(name) for name in texts.columns]
     checks = [
-        f.count_if(~no_number(quoted(name), missing) & _as(quoted(name), kind).isNull()).alias(
-            f"{kind}_{i}"
-        )
-        for i, name in enumerate(texts.columns)
+        f"count_if(NOT ({no_number(name, missing)}) AND ({_as(name, kind)}) IS NULL) AS {kind}_{i}"
+        for i, name in enumerate(names)
         for kind in _TYPES
     ]
-    misfits = texts.agg(*checks).collect()[0]
+    misfits = texts.selectExpr(*checks).collect()[0]
     return {
         name: next((kind for kind in _TYPES if misfits[f"{kind}_{i}"] == 0), "string")
         for i, name in enumerate(texts.columns)
@@ -55,31 +97,30 @@ def with_types(
     texts: DataFrame, types: Mapping[str, str], source: str, missing: Missing
 ) -> DataFrame:
     """The same table with typed columns; a value that does not fit fails with ``Retype``."""
-    from pyspark.sql import functions as f
-
     columns = []
     for name in texts.columns:
-        text, kind = quoted(name), types[name]
-        if kind != "string":
-            misfit = complaint("retype", f"{source}.{name}", text).cast(kind)
-            bad = f.when(~no_number(text, missing), misfit)
-            text = f.coalesce(_as(text, kind), bad)
-        columns.append(text.alias(name))
-    return texts.select(*columns)
+        text, kind = name_in_sql(name), types[name]
+        if kind == "string":
+            columns.append(text)
+            continue
+        misfit = f"CAST({complaint('retype', f'{source}.{name}', text)} AS {kind})"
+        bad = f"CASE WHEN NOT ({no_number(text, missing)}) THEN {misfit} END"
+        columns.append(f"coalesce({_as(text, kind)}, {bad}) AS {text}")
+    return texts.selectExpr(*columns)
 
 
-def _as(text: Column, kind: str) -> Column:
+def _as(text: str, kind: str) -> str:
     """The text as a value of the type, null where it is none.
 
     Stricter than Spark's casts, so that nothing is lost: '007' is a name, '2013' no date.
     """
-    from pyspark.sql import functions as f
-
+    value = text_as_number(text) if kind == "double" else f"try_cast({text} AS {kind})"
     if kind == "boolean":
-        return f.when(f.lower(text).isin("true", "false"), text.try_cast(kind))
-    if kind in ("date", "timestamp"):
-        like_date = (f.length(text) == 10) if kind == "date" else (f.length(text) > 10)
-        return f.when(like_date & (f.substring(text, 5, 1) == "-"), text.try_cast(kind))
-    padded = text.startswith("0") & f.substring(text, 2, 1).between("0", "9")
-    value = text_as_number(text) if kind == "double" else text.try_cast(kind)
-    return f.when(~padded, value)
+        allowed = f"lower({text}) IN ('true', 'false')"
+    elif kind in ("date", "timestamp"):
+        length = "= 10" if kind == "date" else "> 10"
+        allowed = f"length({text}) {length} AND substring({text}, 5, 1) = '-'"
+    else:
+        padded = f"startswith({text}, '0') AND substring({text}, 2, 1) BETWEEN '0' AND '9'"
+        allowed = f"NOT ({padded})"
+    return f"CASE WHEN {allowed} THEN {value} END"

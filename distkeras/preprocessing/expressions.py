@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from distkeras.errors import DataError
-from distkeras.preprocessing.cells import category, literals, number
+from distkeras.preprocessing.cells import category, number
 from distkeras.preprocessing.failures import absent, complaint
 from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.sql import array_of, literal, name_in_sql
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
     from distkeras.preprocessing.preprocessor import (
@@ -42,13 +43,12 @@ def with_features(dataframe: DataFrame, fitted: Preprocessor) -> DataFrame:
     made = {"features": features(fitted, schema, missing, checked=True)}
     if fitted.label_column in names:
         made["label"] = label(fitted.label, schema, missing)
-    return dataframe.withColumns(made)
+    kept = [name_in_sql(name) for name in names if name not in made]
+    return dataframe.selectExpr(*kept, *(f"{sql} AS {name}" for name, sql in made.items()))
 
 
-def features(
-    fitted: Preprocessor, schema: StructType, missing: Missing, *, checked: bool
-) -> Column:
-    """All features of a row as ``array<float>``.
+def features(fitted: Preprocessor, schema: StructType, missing: Missing, *, checked: bool) -> str:
+    """All features of a row as ``array<float>``: a SQL expression.
 
     Args:
         fitted: the columns, with what was learned about them.
@@ -57,60 +57,52 @@ def features(
         checked: fail on a number that has no finite 32-bit feature. Not needed where the extremes
             of the data are known.
     """
-    from pyspark.sql import functions as f
-
     numeric = []
     for column in fitted.numeric:
         value = number(column.name, schema[column.name].dataType, missing)
         numeric.append(_scaled(column, value, checked=checked))
-    blocks = [f.array(*numeric)] if numeric else []
+    blocks = [f"array({', '.join(numeric)})"] if numeric else []
     for part in fitted.categorical:
         kind = schema[part.name].dataType
         blocks.append(_encoded(part, category(part.name, kind, missing, part.kind)))
-    return blocks[0] if len(blocks) == 1 else f.concat(*blocks)
+    return blocks[0] if len(blocks) == 1 else f"concat({', '.join(blocks)})"
 
 
-def label(fitted: LabelColumn, schema: StructType, missing: Missing) -> Column:
+def label(fitted: LabelColumn, schema: StructType, missing: Missing) -> str:
     """The class's number as int, or the quantity as float; null where it is missing."""
-    from pyspark.sql import functions as f
-
     kind = schema[fitted.name].dataType
     if fitted.kind is None or fitted.classes is None:
-        return number(fitted.name, kind, missing).cast("float")
+        return f"CAST({number(fitted.name, kind, missing)} AS float)"
     value = category(fitted.name, kind, missing, fitted.kind)
-    place = f.array_position(literals(fitted.classes, fitted.kind), value)
-    known = f.when(place > 0, place - 1).when(
-        place == 0, complaint("label", fitted.name, value).cast("bigint")
+    place = f"array_position({array_of(fitted.classes, fitted.kind)}, {value})"
+    unknown = f"CAST({complaint('label', fitted.name, value)} AS bigint)"
+    return (
+        f"CAST(CASE WHEN {place} > 0 THEN {place} - 1 WHEN {place} = 0 THEN {unknown} END AS int)"
     )
-    return known.cast("int")
 
 
-def _scaled(fitted: NumericColumn, value: Column, *, checked: bool) -> Column:
-    from pyspark.sql import functions as f
-
-    whole = f.coalesce(value, f.lit(fitted.fill))
-    scaled = ((whole - f.lit(fitted.shift)) * f.lit(fitted.factor)).cast("float")
+def _scaled(fitted: NumericColumn, value: str, *, checked: bool) -> str:
+    whole = f"coalesce({value}, {literal(fitted.fill)})"
+    scaled = f"({whole} - {literal(fitted.shift)}) * {literal(fitted.factor)}"
+    scaled = f"CAST({scaled} AS float)"
     if not checked:
         return scaled
-    bad = complaint("finite", fitted.name, value).cast("float")
-    return f.when(scaled.between(f.lit(-_LARGEST), f.lit(_LARGEST)), scaled).otherwise(bad)
+    bad = f"CAST({complaint('finite', fitted.name, value)} AS float)"
+    return f"CASE WHEN abs({scaled}) <= {literal(_LARGEST)} THEN {scaled} ELSE {bad} END"
 
 
-def _encoded(fitted: CategoricalColumn, value: Column) -> Column:
+def _encoded(fitted: CategoricalColumn, value: str) -> str:
     """One category as an array: its number, or a one among zeros.
 
     The expression does not grow with the number of categories.
     """
-    from pyspark.sql import functions as f
-
-    place = f.array_position(literals(fitted.categories, fitted.kind), value)
+    place = f"array_position({array_of(fitted.categories, fitted.kind)}, {value})"
+    rest = f"{fitted.slots}"
     if fitted.unseen == "error":
-        rest = complaint("unseen", fitted.name, value).cast("bigint")
-    else:
-        rest = f.lit(fitted.slots).cast("bigint")
-    slot = f.when(place > 0, place).otherwise(rest).cast("int")
+        rest = f"CAST({complaint('unseen', fitted.name, value)} AS bigint)"
+    slot = f"CAST(CASE WHEN {place} > 0 THEN {place} ELSE {rest} END AS int)"
     if fitted.encoding == "index":
-        return f.array((slot - 1).cast("float"))
-    zero, one = f.lit(0.0).cast("float"), f.lit(1.0).cast("float")
-    before = f.array_repeat(zero, slot - 1)
-    return f.concat(before, f.array(one), f.array_repeat(zero, f.lit(fitted.slots) - slot))
+        return f"array(CAST({slot} - 1 AS float))"
+    zero, one = "CAST(0 AS float)", "CAST(1 AS float)"
+    before = f"array_repeat({zero}, {slot} - 1)"
+    return f"concat({before}, array({one}), array_repeat({zero}, {fitted.slots} - {slot}))"

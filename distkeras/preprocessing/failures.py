@@ -12,12 +12,9 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from distkeras.errors import DataError, DistkerasError, EnvironmentProblem
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column
+from distkeras.preprocessing.sql import literal
 
 __all__ = ["Retype", "absent", "complaint", "nearest", "plain_errors"]
 
@@ -51,18 +48,17 @@ def absent(key: str, name: str, names: Iterable[str]) -> DataError:
     return DataError(f"{key}: there is no column '{name}'{nearest(name, names)}")
 
 
-def complaint(kind: str, place: str, value: Column) -> Column:
-    """An expression that fails with a message that ``plain_errors`` understands.
+def complaint(kind: str, place: str, value: str) -> str:
+    """A SQL expression that fails with a message that ``plain_errors`` understands.
 
     Args:
         kind: a key of the table of messages in this file.
         place: the column's name as the user knows it.
-        value: the bad value, any type that casts to a string.
+        value: expression of the bad value, any type that casts to a string.
     """
-    from pyspark.sql import functions as f
-
-    shown = f.coalesce(f.substring(value.cast("string"), 1, 60), f.lit(""))
-    return f.raise_error(f.concat(f.lit(f"[[distkeras|{kind}|{place}|"), shown, f.lit("]]")))
+    begin = literal(f"[[distkeras|{kind}|{place}|")
+    shown = f"coalesce(substring(CAST({value} AS string), 1, 60), '')"
+    return f"raise_error(concat({begin}, {shown}, ']]'))"
 
 
 _MESSAGES: dict[str, Callable[[str, str], DistkerasError]] = {

@@ -12,8 +12,8 @@ from distkeras.errors import DataError
 from distkeras.preprocessing.cells import MOST_CATEGORIES
 from distkeras.preprocessing.measure import Measured, Sums, Tally
 from distkeras.preprocessing.preprocessor import CategoricalColumn, LabelColumn, NumericColumn
-from distkeras.preprocessing.rows import Kind
 from distkeras.preprocessing.spec import PreprocessSpec
+from distkeras.preprocessing.sql import Kind
 
 __all__ = [
     "check_labels",

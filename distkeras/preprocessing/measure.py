@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distkeras.preprocessing.cells import MOST_CATEGORIES
+from distkeras.preprocessing.sql import literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Row
+    from pyspark.sql import DataFrame, Row
 
 __all__ = ["Measured", "Sums", "Tally", "count_categories", "measure", "medians"]
 
@@ -128,10 +129,10 @@ def _measure(table: DataFrame, numbers: Sequence[str], shifts: np.ndarray) -> Me
 
     # Plain sums, not Spark's avg and stddev: those are numerically better and 1.5 to 3 times as
     # slow (30 columns, 2.4 million rows), and what they would save is measured again instead.
-    parts = [f.count(f.lit(1)).alias("rows")]
+    parts = ["count(1) AS rows"]
     for i, name in enumerate(numbers):
-        parts += _aggregates(f.col(name), i, float(shifts[i]))
-    grouped = table.groupBy("test", "label").agg(*parts)
+        parts += _aggregates(name, i, float(shifts[i]))
+    grouped = table.groupBy("test", "label").agg(*map(f.expr, parts))
     rows = grouped.limit(3 * (MOST_CATEGORIES + 2)).collect()
     labels: dict[Any, tuple[int, int]] = {}
     for row in rows:
@@ -144,16 +145,14 @@ def _measure(table: DataFrame, numbers: Sequence[str], shifts: np.ndarray) -> Me
     return Measured(splits[0], splits[1], dropped, labels)
 
 
-def _aggregates(value: Column, i: int, shift: float) -> list[Column]:
-    from pyspark.sql import functions as f
-
-    near = value - f.lit(shift) if shift else value
+def _aggregates(name: str, i: int, shift: float) -> list[str]:
+    near = f"({name} - {literal(shift)})" if shift else name
     return [
-        f.count(value).alias(f"count{i}"),
-        f.sum(near).alias(f"total{i}"),
-        f.sum(near * near).alias(f"squares{i}"),
-        f.min(value).alias(f"low{i}"),
-        f.max(value).alias(f"high{i}"),
+        f"count({name}) AS count{i}",
+        f"sum({near}) AS total{i}",
+        f"sum({near} * {near}) AS squares{i}",
+        f"min({name}) AS low{i}",
+        f"max({name}) AS high{i}",
     ]
 
 
@@ -179,10 +178,8 @@ def medians(table: DataFrame, numbers: Sequence[str]) -> list[float | None]:
 
     A pass of its own: a median cannot be put together from those of the classes.
     """
-    from pyspark.sql import functions as f
-
-    parts = [f.percentile_approx(f.col(n), 0.5, 10_000).alias(n) for n in numbers]
-    row = table.where(~f.col("test")).agg(*parts).collect()[0]
+    parts = [f"percentile_approx({n}, 0.5D, 10000) AS {n}" for n in numbers]
+    row = table.where("NOT test").selectExpr(*parts).collect()[0]
     return [row[n] for n in numbers]
 
 
@@ -199,18 +196,18 @@ def count_categories(table: DataFrame, columns: Sequence[str]) -> list[Tally]:
     from pyspark.sql import functions as f
 
     cells = [
-        f.struct(f.lit(i).alias("column"), f.col(name).cast("string").alias("value"))
+        f"named_struct('place', {i}, 'value', CAST({name} AS string))"
         for i, name in enumerate(columns)
     ]
     counted = (
-        table.where(f.col("test").isNotNull())
-        .select("test", f.explode(f.array(*cells)).alias("cell"))
-        .groupBy("cell.column", "cell.value")
-        .agg(f.count_if(~f.col("test")).alias("train"), f.count_if("test").alias("test"))
-        .where(f.col("train") > 0)
+        table.where("test IS NOT NULL")
+        .selectExpr("test", f"explode(array({', '.join(cells)})) AS cell")
+        .groupBy("cell.place", "cell.value")
+        .agg(f.expr("count_if(NOT test) AS train"), f.expr("count_if(test) AS test"))
+        .where("train > 0")
     )
     # If as many come back, one column at least has more than it may: each may have one less.
     tallies: list[Tally] = [{} for _ in columns]
     for row in counted.limit(len(columns) * (MOST_CATEGORIES + 2)).collect():
-        tallies[row["column"]][row["value"]] = (row["train"], row["test"])
+        tallies[row["place"]][row["value"]] = (row["train"], row["test"])
     return tallies

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from distkeras import storage
 from distkeras.errors import DataError, StorageError
-from distkeras.preprocessing.rows import Kind, Missing, category_positions, columns_of, numbers
+from distkeras.preprocessing.rows import Missing, category_positions, columns_of, numbers
+from distkeras.preprocessing.sql import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa

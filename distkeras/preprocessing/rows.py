@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 
 from distkeras.errors import DataError
 from distkeras.preprocessing.failures import absent
+from distkeras.preprocessing.sql import Kind
 
-__all__ = ["Kind", "Missing", "category_positions", "columns_of", "numbers"]
-
-Kind = Literal["boolean", "float", "integer", "string"]
+__all__ = ["Missing", "category_positions", "columns_of", "numbers"]
 
 
 class Missing:

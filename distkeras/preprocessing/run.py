@@ -16,12 +16,13 @@ from distkeras.preprocessing.failures import Retype, plain_errors
 from distkeras.preprocessing.measure import Measured, Tally, count_categories, measure, medians
 from distkeras.preprocessing.preprocessor import LabelColumn, Preprocessor
 from distkeras.preprocessing.roles import find_roles
-from distkeras.preprocessing.rows import Kind, Missing
+from distkeras.preprocessing.rows import Missing
 from distkeras.preprocessing.sources import read_table
+from distkeras.preprocessing.sql import Kind
 from distkeras.preprocessing.write import Written, settings_for_wide_rows, write_splits
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from distkeras.preprocessing.spec import PreprocessSpec
 
@@ -104,39 +105,38 @@ class _Run:
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
 
-    def _number(self, name: str) -> Column:
+    def _number(self, name: str) -> str:
         return number(name, self.table.schema[name].dataType, self.missing)
 
-    def _category(self, name: str) -> Column:
+    def _category(self, name: str) -> str:
         return category(name, self.table.schema[name].dataType, self.missing)
 
     def _kind(self, name: str) -> Kind:
         return kind_of(self.table.schema[name].dataType) or "string"
 
-    def _split(self) -> Column:
+    def _split(self) -> str:
         spec, name = self.spec, self.spec.label.column
         if not spec.stratified:
             return splits.fixed_split(self.table, spec.split, self.missing)
         hashed = splits.sortable_hash(self.table.columns, spec.split.seed)
         label = self._category(name)
-        keyed = self.table.select(label.alias("label"), hashed.alias("hash"))
+        keyed = self.table.selectExpr(f"{label} AS label", f"{hashed} AS hash")
         bounds = splits.find_bounds(keyed, spec.split.test)
         if not bounds:
             raise DataError("the table has no rows")
         fit.check_labels(name, {bound.label: bound.rows for bound in bounds})
         return splits.stratified_split(label, self._kind(name), hashed, bounds)
 
-    def _prepared(self, test: Column) -> DataFrame:
+    def _prepared(self, test: str) -> DataFrame:
         """Fixed names instead of the user's: x0.. numbers, c0.. categories, y a quantity."""
-        from pyspark.sql import functions as f
-
         classes = self.spec.label.kind == "classes"
         name = self.spec.label.column
-        columns = [self._number(n).alias(f"x{i}") for i, n in enumerate(self.roles.numeric)]
-        columns += [self._category(n).alias(f"c{i}") for i, n in enumerate(self.roles.categorical)]
-        label = self._category(name) if classes else f.lit(None).cast("string")
-        quantity = [] if classes else [self._number(name).alias("y")]
-        return self.table.select(*columns, *quantity, label.alias("label"), test.alias("test"))
+        columns = [f"{self._number(n)} AS x{i}" for i, n in enumerate(self.roles.numeric)]
+        columns += [f"{self._category(n)} AS c{i}" for i, n in enumerate(self.roles.categorical)]
+        if not classes:
+            columns.append(f"{self._number(name)} AS y")
+        label = self._category(name) if classes else "CAST(NULL AS string)"
+        return self.table.selectExpr(*columns, f"{label} AS label", f"{test} AS test")
 
     def _measure(self, prepared: DataFrame) -> Measured:
         numbers = [f"x{i}" for i in range(len(self.roles.numeric))]
@@ -179,17 +179,15 @@ class _Run:
             return fit.fit_classes(name, self._kind(name), measured)
         return fit.fit_quantity(name, len(self.roles.numeric), measured)
 
-    def _write(self, fitted: Preprocessor, test: Column) -> Written:
-        from pyspark.sql import functions as f
-
+    def _write(self, fitted: Preprocessor, test: str) -> Written:
         schema = self.table.schema
-        rows = self.table.select(
-            # The extremes are known from the statistics, so no number needs another look.
-            expressions.features(fitted, schema, self.missing, checked=False).alias("features"),
-            expressions.label(fitted.label, schema, self.missing).alias("label"),
-            test.alias("test"),
+        # The extremes are known from the statistics, so no number needs another look.
+        features = expressions.features(fitted, schema, self.missing, checked=False)
+        label = expressions.label(fitted.label, schema, self.missing)
+        rows = self.table.selectExpr(
+            f"{features} AS features", f"{label} AS label", f"{test} AS test"
         )
-        return write_splits(rows.where(f.col("test").isNotNull()), self.destination)
+        return write_splits(rows.where("test IS NOT NULL"), self.destination)
 
     def _manifest(
         self, fitted: Preprocessor, measured: Measured, tallies: list[Tally]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from distkeras.errors import ConfigError, DataError, StorageError
-from distkeras.preprocessing.csv_types import SAMPLE_ROWS, find_types, with_types
+from distkeras.preprocessing.csv_types import find_types, guess_types, with_types
 from distkeras.preprocessing.failures import plain_errors
 from distkeras.preprocessing.rows import Missing
 
@@ -76,7 +76,7 @@ def _read(
         texts = _texts(spark, path, source)
         if not texts.columns:
             raise DataError(f"source '{name}': {source.path} is empty")
-        types = find_types(texts if look_at_all else texts.limit(SAMPLE_ROWS), missing)
+        types = find_types(texts, missing) if look_at_all else guess_types(texts, missing)
         return with_types(texts, types, name, missing)
 
 

@@ -1,4 +1,7 @@
-"""Who trains and who tests, as a boolean expression: true tests, false trains, null is dropped."""
+"""Who trains and who tests.
+
+A split is a boolean SQL expression: true tests, false trains, and a row with null is dropped.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from distkeras.errors import DataError
-from distkeras.preprocessing.cells import MOST_CATEGORIES, category, literals, number, quoted
+from distkeras.preprocessing.cells import MOST_CATEGORIES, category, number
 from distkeras.preprocessing.failures import complaint
-from distkeras.preprocessing.rows import Kind, Missing
+from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.sql import Kind, array_of, literal, name_in_sql
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
     from pyspark.sql.types import DataType
 
     from distkeras.preprocessing.spec import SplitSpec
@@ -40,27 +44,23 @@ class Bound:
     last: int
 
 
-def content_hash(columns: Sequence[str], seed: int) -> Column:
+def content_hash(columns: Sequence[str], seed: int) -> str:
     """64 bits that depend on the values of a row and the seed, and on nothing else.
 
     So the split is the same however Spark cuts the input, and equal rows share a side.
     """
-    from pyspark.sql import functions as f
-
-    return f.xxhash64(f.lit(seed), *map(quoted, columns))
+    return f"xxhash64({', '.join([literal(seed), *map(name_in_sql, columns)])})"
 
 
-def fixed_split(table: DataFrame, split: SplitSpec, missing: Missing) -> Column:
+def fixed_split(table: DataFrame, split: SplitSpec, missing: Missing) -> str:
     """The split that needs no look at the data: random without strata, by column, or by time.
 
     Raises:
         DataError: the type of the split's column does not fit.
     """
-    from pyspark.sql import functions as f
-
     if split.method == "random":
         last = _SMALLEST + round(split.test * _RANGE)
-        return content_hash(table.columns, split.seed) < f.lit(last)
+        return f"{content_hash(table.columns, split.seed)} < {literal(last)}"
     name = split.column or ""
     kind = table.schema[name].dataType
     if split.method == "column":
@@ -68,40 +68,37 @@ def fixed_split(table: DataFrame, split: SplitSpec, missing: Missing) -> Column:
     return _since(name, kind, split.test_from, missing)
 
 
-def _one_of(value: Column, name: str, kind: DataType, wanted: Sequence[Any]) -> Column:
+def _one_of(value: str, name: str, kind: DataType, wanted: Sequence[Any]) -> str:
     """Compares as text, so that 1 and '1' in the config mean the same."""
-    from pyspark.sql import functions as f
     from pyspark.sql import types as t
 
     if isinstance(kind, t.FractionalType):
         if bad := [v for v in wanted if isinstance(v, str)]:
             raise DataError(f"split.test_values: '{bad[0]}' for the numeric column '{name}'")
-        return value.isin([float(v) for v in wanted])
+        return f"({value}) IN ({', '.join(literal(float(v)) for v in wanted)})"
     texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in wanted]
-    return f.trim(value.cast("string")).isin(texts)
+    return f"trim(CAST({value} AS string)) IN ({', '.join(map(literal, texts))})"
 
 
-def _since(name: str, kind: DataType, start: Any, missing: Missing) -> Column:
-    from pyspark.sql import functions as f
+def _since(name: str, kind: DataType, start: Any, missing: Missing) -> str:
     from pyspark.sql import types as t
 
     if isinstance(start, int | float):
-        return number(name, kind, missing) >= f.lit(float(start))
-    raw = quoted(name)
+        return f"{number(name, kind, missing)} >= {literal(float(start))}"
+    raw = name_in_sql(name)
     if isinstance(kind, t.StringType):
         text = category(name, kind, missing)
-        time = f.coalesce(
-            text.try_cast("timestamp_ntz"),
-            f.when(text.isNotNull(), complaint("time", name, text).cast("timestamp_ntz")),
-        )
+        bad = f"CAST({complaint('time', name, text)} AS timestamp_ntz)"
+        bad = f"CASE WHEN ({text}) IS NOT NULL THEN {bad} END"
+        time = f"coalesce(try_cast({text} AS timestamp_ntz), {bad})"
     elif isinstance(kind, t.DateType | t.TimestampType | t.TimestampNTZType):
-        time = raw.cast("timestamp_ntz")
+        time = f"CAST({raw} AS timestamp_ntz)"
     else:
         raise DataError(
             f"split.column '{name}' is of type {kind.simpleString()}, but test_from is a date; "
             "give a number or convert the column in the sql"
         )
-    return time >= f.lit(_plain(start)).cast("timestamp_ntz")
+    return f"{time} >= TIMESTAMP_NTZ'{_plain(start)}'"
 
 
 def _plain(start: date) -> str:
@@ -110,11 +107,9 @@ def _plain(start: date) -> str:
     return start.isoformat()
 
 
-def sortable_hash(columns: Sequence[str], seed: int) -> Column:
+def sortable_hash(columns: Sequence[str], seed: int) -> str:
     """The content hash in 53 bits, which a double holds exactly, as percentiles need it."""
-    from pyspark.sql import functions as f
-
-    return f.shiftright(content_hash(columns, seed), 11)
+    return f"shiftright({content_hash(columns, seed)}, 11)"
 
 
 def find_bounds(labels: DataFrame, share: float) -> list[Bound]:
@@ -143,7 +138,7 @@ def find_bounds(labels: DataFrame, share: float) -> list[Bound]:
     ]
 
 
-def stratified_split(label: Column, kind: Kind, hashed: Column, bounds: Sequence[Bound]) -> Column:
+def stratified_split(label: str, kind: Kind, hashed: str, bounds: Sequence[Bound]) -> str:
     """The split in which every class has its own bound.
 
     Args:
@@ -152,9 +147,7 @@ def stratified_split(label: Column, kind: Kind, hashed: Column, bounds: Sequence
         hashed: of the row, from ``sortable_hash``.
         bounds: one for each class.
     """
-    from pyspark.sql import functions as f
-
     # One lookup, and not one comparison a class: the expression stays small with many classes.
-    classes = literals([b.label for b in bounds], kind)
-    lasts = literals([b.last for b in bounds], "integer")
-    return hashed <= f.get(lasts, (f.array_position(classes, label) - 1).cast("int"))
+    classes = array_of([b.label for b in bounds], kind)
+    lasts = array_of([b.last for b in bounds], "integer")
+    return f"{hashed} <= get({lasts}, CAST(array_position({classes}, {label}) - 1 AS int))"

@@ -23,6 +23,14 @@ _SETTINGS = {
 }
 
 
+_COUNTED = (
+    "count_if(split = 'train') AS train",
+    "count_if(split = 'test') AS test",
+    "min(array_min(features)) AS smallest",
+    "max(array_max(features)) AS largest",
+)
+
+
 @dataclass(frozen=True)
 class Written:
     """Counted while the rows went by; the extremes are over all features of both splits."""
@@ -60,15 +68,9 @@ def write_splits(rows: DataFrame, destination: Path) -> Written:
     from pyspark.sql import functions as f
 
     seen = Observation()
-    split = f.when(f.col("test"), "test").otherwise("train")
     parts = destination / "parts"
-    observed = rows.select("features", "label", split.alias("split")).observe(
-        seen,
-        f.count_if(f.col("split") == "train").alias("train"),
-        f.count_if(f.col("split") == "test").alias("test"),
-        f.min(f.array_min("features")).alias("smallest"),
-        f.max(f.array_max("features")).alias("largest"),
-    )
+    named = rows.selectExpr("features", "label", "if(test, 'test', 'train') AS split")
+    observed = named.observe(seen, *map(f.expr, _COUNTED))
     try:
         observed.write.partitionBy("split").parquet(str(parts))
         for name in ("train", "test"):

@@ -15,6 +15,7 @@ import re
 import shutil
 import socket
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -222,7 +223,10 @@ def load_model(url: str | os.PathLike[str], custom_objects: Mapping[str, Any] | 
     import keras
 
     try:
-        return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=True)
+        with warnings.catch_warnings():
+            # A model from a trainer has no optimizer state: it stayed with the workers.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError, BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise StorageError(f"{path}: cannot be loaded as a Keras model: {reason}") from error

@@ -7,6 +7,7 @@ import errno
 import multiprocessing
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -19,7 +20,7 @@ from distkeras.errors import DistkerasError, EnvironmentProblem, StorageError, T
 from distkeras.storage import publish, write_json
 from tasks import session
 from tasks.config import Experiment, load_experiment
-from tasks.console import quiet_interrupt
+from tasks.console import quiet_interrupt, quiet_libraries
 from tasks.keys import digest
 from tasks.parameters import OverridesParameter
 from tasks.progress import Reporter, reporting
@@ -27,7 +28,9 @@ from tasks.target import MANIFEST, Published
 
 __all__ = ["ExperimentTask"]
 
-VERSIONED = ("distkeras", "keras", "luigi", "numpy", "pandas", "pyarrow", "pyspark", "tensorflow")
+# The same TensorFlow comes under two names.
+TENSORFLOW = ("tensorflow", "tensorflow-cpu")
+VERSIONED = ("distkeras", "keras", "luigi", "numpy", "pandas", "pyarrow", "pyspark", *TENSORFLOW)
 
 
 class ExperimentTask(luigi.Task):  # type: ignore[misc]
@@ -89,6 +92,7 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
 
     def run(self) -> None:
         """Produces the result and publishes it."""
+        quiet_libraries()
         try:
             with reporting(self) as report, publish(self.output().url) as staging:
                 started = time.monotonic()
@@ -131,11 +135,12 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
             "finished": now.isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
             "phases": dict(phases),
+            "phase_order": list(phases),  # JSON is written with sorted keys
             "versions": _versions(),
         }
 
     def _interrupted(self) -> None:
-        session.stop_session()
+        session.abandon_session()
         if multiprocessing.parent_process() is None:
             raise KeyboardInterrupt
         # In a process that luigi forked: luigi reports it, and its own process ends.
@@ -154,9 +159,8 @@ def _explained(error: Exception) -> Exception:
 
 def _versions() -> dict[str, str]:
     found = {"python": python_version()}
-    for name in VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    for package in VERSIONED:
+        name = package.removesuffix("-cpu")
+        with suppress(metadata.PackageNotFoundError):
+            found.setdefault(name, metadata.version(package))
     return found

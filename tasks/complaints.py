@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 __all__ = ["complaint"]
 
+TYPES = {"bool", "int", "float", "str", "date", "datetime"}
+
 
 def complaint(
     error: ValidationError, root: type[BaseModel], path: str, overrides: Sequence[str]
@@ -36,7 +38,7 @@ def complaint(
 
 def _is_key(part: object) -> bool:
     # Where a type is a union, pydantic puts its members' names between the keys.
-    return not isinstance(part, str) or "[" not in part
+    return not isinstance(part, str) or ("[" not in part and part not in TYPES)
 
 
 def _override(

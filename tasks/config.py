@@ -157,9 +157,10 @@ class TrainSpec(_Section):
 class EvaluateSpec(_Section):
     """``[evaluate]``: prediction over the test split."""
 
-    batch_size: int = Field(4096, ge=1, description="Rows in one call of the model.")
+    batch_size: int = Field(default=4096, ge=1, description="Rows in one call of the model.")
     predictions: bool = Field(
-        False, description="Also keep every row with its prediction, as Parquet in predictions/."
+        default=False,
+        description="Also keep every row with its prediction, as Parquet in predictions/.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from types import TracebackType
 
@@ -10,7 +11,7 @@ import luigi
 
 from distkeras.errors import DistkerasError
 
-__all__ = ["install", "quiet_interrupt"]
+__all__ = ["install", "quiet_interrupt", "quiet_libraries"]
 
 # Luigi's own defaults are 0: it would report a failed task as success.
 RETURN_CODES = {
@@ -53,6 +54,27 @@ def install() -> None:
     logger = logging.getLogger("luigi-interface")
     if not any(isinstance(item, OneLine) for item in logger.filters):
         logger.addFilter(OneLine())
+
+
+def quiet_libraries() -> None:
+    """Keeps the routine talk of TensorFlow and Py4J from the console; before they are imported."""
+    if logging.getLogger("luigi-interface").getEffectiveLevel() <= logging.DEBUG:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    if not logging.root.handlers:
+        # Otherwise Py4J's first message gives the root logger a handler, and from then on every
+        # line of luigi's comes twice.
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.WARNING)
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.addFilter(_is_told_once)
+        logging.root.addHandler(handler)
+
+
+def _is_told_once(record: logging.LogRecord) -> bool:
+    interrupted = record.name == "root" and "KeyboardInterrupt" in record.getMessage()
+    return record.name != "luigi-interface" and not interrupted
 
 
 def quiet_interrupt() -> None:

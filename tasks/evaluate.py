@@ -47,7 +47,7 @@ class Evaluate(ExperimentTask):
         report.phase("measuring")
         kind = self.experiment.preprocess.label.kind
         metrics = evaluate_predictions(
-            predicted, kind=kind, classes=preprocessor.classes, loss="loss"
+            predicted, kind=kind, classes=preprocessor.classes, loss_col="loss"
         )
         write_json(staging / "metrics.json", metrics)
         report.phase("writing the report")
@@ -69,7 +69,8 @@ class Evaluate(ExperimentTask):
         report.phase("predicting")
         kept = str(staging / "predictions")
         predicted.drop("features").write.parquet(kept)
-        return spark.read.parquet(kept)
+        read: DataFrame = spark.read.parquet(kept)
+        return read
 
     def _write_report(self, staging: Path, metrics: dict[str, Any]) -> None:
         from pyarrow.parquet import read_table

@@ -28,8 +28,9 @@ class Preprocess(ExperimentTask):
         from distkeras.preprocessing.run import preprocess
 
         spark = self.start_spark(report)
-        report.phase("fitting statistics and writing train/ and test/")
+        report.phase("preprocessing")
         manifest = preprocess(spark, self.experiment.preprocess, staging)
+        report.end_phase(manifest["seconds"])
         if preprocess_parts(self.experiment)["inputs"] != self.parts["inputs"]:
             paths = ", ".join(s.path for s in self.experiment.preprocess.sources.values())
             raise DataError(f"{paths}: changed while being read; run again")

@@ -6,12 +6,14 @@ import atexit
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import luigi
 
@@ -21,7 +23,7 @@ from tasks.spark_settings import spark_settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["settings", "spark_session", "stop_session"]
+__all__ = ["abandon_session", "settings", "spark_session", "stop_session"]
 
 # How long the JVM may take to end before it is killed.
 STOP_SECONDS = 20
@@ -61,23 +63,30 @@ def spark_session() -> SparkSession:
 def stop_session() -> None:
     """Stops this process's session, if there is one, and its JVM."""
     session, log = _sessions.pop(os.getpid(), (None, None))
-    if session is None or log is None:
-        return
-    gateway = type(session.sparkContext)._gateway
-    session.stop()
-    _end_jvm(gateway)
-    type(session.sparkContext)._gateway = type(session.sparkContext)._jvm = None
-    log.unlink(missing_ok=True)
+    if session is not None and log is not None:
+        session.stop()
+        _end_jvm(log)
 
 
-def _end_jvm(gateway: Any) -> None:
-    gateway.shutdown()
-    gateway.proc.stdin.close()  # the JVM ends when its input does
+def abandon_session() -> None:
+    """Ends this process's JVM, if there is one, without talking to it: it may be amid an answer."""
+    _, log = _sessions.pop(os.getpid(), (None, None))
+    if log is not None:
+        _end_jvm(log)
+
+
+def _end_jvm(log: Path) -> None:
+    from pyspark import SparkContext
+
+    process = SparkContext._gateway.proc  # type: ignore[union-attr]
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    process.stdin.close()  # the JVM ends, and cleans up, when its input does
     try:
-        gateway.proc.wait(timeout=STOP_SECONDS)
+        process.wait(timeout=STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        gateway.proc.kill()
-        gateway.proc.wait()
+        process.kill()
+        process.wait()
+    log.unlink(missing_ok=True)
 
 
 def _section() -> dict[str, str]:
@@ -104,11 +113,11 @@ def _prepare_environment() -> None:
 
 
 def _start() -> tuple[SparkSession, Path]:
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
-    from py4j.protocol import Py4JError
 
     conf = SparkConf(loadDefaults=False).setAll(list(settings().items()))
     number, name = tempfile.mkstemp(prefix="distkeras-spark-", suffix=".log")
@@ -119,6 +128,9 @@ def _start() -> tuple[SparkSession, Path]:
             context = SparkContext(conf=conf, gateway=gateway)
         except (PySparkException, Py4JError, OSError) as error:
             raise EnvironmentProblem(_reason(error, Path(name))) from error
+    # PySpark's handler talks to the JVM first, possibly in the middle of another call to it.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return SparkSession(context), Path(name)
 
 

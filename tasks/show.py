@@ -18,6 +18,8 @@ __all__ = ["show"]
 
 # Results of more than one number are in metrics.json and report.html.
 HEADLINES = ("accuracy", "loss", "roc_auc", "log_loss", "rmse", "mae", "r2")
+# Shorter phases are not worth a line.
+SHOWN_SECONDS = 0.05
 
 
 def show(config: str, overrides: Sequence[str], console: Console) -> None:
@@ -38,7 +40,7 @@ def show(config: str, overrides: Sequence[str], console: Console) -> None:
             command = f"luigi --module tasks Evaluate --config {config}"
             raise StorageError(f"{task.output()}: not there yet: run {command}")
     manifests = {task.task_family: read_json(f"{task.output()}/{MANIFEST}") for task in chain}
-    console.print(_results(config, read_json(f"{evaluate.output()}/metrics.json")))
+    console.print(_results(read_json(f"{evaluate.output()}/metrics.json")))
     console.print(_durations(manifests))
     for task in chain:
         console.print(f"{task.task_family:<10} {task.output()}", highlight=False, soft_wrap=True)
@@ -49,8 +51,8 @@ def _report(evaluate: ExperimentTask) -> str:
     return f"{evaluate.output()}/report.html"
 
 
-def _results(config: str, metrics: Mapping[str, Any]) -> Table:
-    table = Table(title=f"{config}: test split", title_justify="left")
+def _results(metrics: Mapping[str, Any]) -> Table:
+    table = Table(title="Test split", title_justify="left")
     table.add_column("measure")
     table.add_column("value", justify="right")
     for name in HEADLINES:
@@ -62,22 +64,24 @@ def _results(config: str, metrics: Mapping[str, Any]) -> Table:
 
 
 def _durations(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(title="where the time went", title_justify="left")
+    table = Table(title="Where the time went", title_justify="left")
     table.add_column("task")
     table.add_column("phase")
     table.add_column("seconds", justify="right")
+    everything = 0.0
     for name, manifest in manifests.items():
         total = float(manifest["task"]["seconds"])
-        for phase, seconds in _phases(manifest, total):
+        everything += total
+        for phase, seconds in _phases(manifest["task"], total):
             table.add_row(name, phase, f"{seconds:.1f}")
         table.add_row(name, "all", f"{total:.1f}", style="bold", end_section=True)
-    everything = sum(float(manifest["task"]["seconds"]) for manifest in manifests.values())
     table.add_row("all", "", f"{everything:.1f}", style="bold")
     return table
 
 
-def _phases(manifest: Mapping[str, Any], total: float) -> Iterator[tuple[str, float]]:
-    phases: Mapping[str, float] = manifest["task"]["phases"]
-    yield from phases.items()
-    if (rest := total - sum(phases.values())) >= 0.05:
+def _phases(task: Mapping[str, Any], total: float) -> Iterator[tuple[str, float]]:
+    timed = [(name, float(task["phases"][name])) for name in task["phase_order"]]
+    shown = [(name, seconds) for name, seconds in timed if seconds >= SHOWN_SECONDS]
+    yield from shown
+    if (rest := total - sum(seconds for _, seconds in shown)) >= SHOWN_SECONDS:
         yield "other", rest

@@ -48,8 +48,8 @@ def spark_settings(section: Mapping[str, str]) -> dict[str, str]:
     """Translates the section.
 
     Args:
-        section: keys, with dashes or underscores, and values of ``[spark]``. ``conf`` holds further Spark settings,
-            ``a=b | c=d``, and wins over the other keys.
+        section: keys, with dashes or underscores, and values of ``[spark]``. ``conf`` holds
+            further Spark settings, ``a=b | c=d``, and wins over the other keys.
 
     Raises:
         ConfigError: an unknown key, a cluster deploy mode, or a ``conf`` that is none.

@@ -1,0 +1,225 @@
+"""The pipeline as a user runs it: real ``luigi`` processes, each with a Spark of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.tasks.workspace import Run, Workspace
+
+ALL = ["Evaluate", "Preprocess", "Train"]
+
+
+def until(condition: Callable[[], Any], process: subprocess.Popen[Any]) -> Any:
+    """Waits for a condition while the process lives; what the condition gave."""
+    deadline = time.monotonic() + 240
+    while not (found := condition()):
+        assert process.poll() is None, f"ended with {process.returncode} before the condition held"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def staging(workspace: Workspace, task: str) -> Callable[[], list[Path]]:
+    return lambda: list(workspace.folder.glob(f"output/{task}/.*.staging-*"))
+
+
+def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        workspace.command(*arguments),
+        cwd=workspace.folder,
+        env=workspace.environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def jvms_below(process: int) -> list[int]:
+    """The Java processes that a process has started, directly or not."""
+    found: list[int] = []
+    for line in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        child = int(line)
+        if Path(f"/proc/{child}/comm").read_text().strip() == "java":
+            found.append(child)
+        found += jvms_below(child)
+    return found
+
+
+def test_first_run_runs_all(pipeline: tuple[Workspace, Run]) -> None:
+    workspace, run = pipeline
+    assert run.status == 0, run.stderr
+    assert sorted(run.ran) == ALL
+    assert len(workspace.published()) == 3
+    assert workspace.leftovers() == []
+
+
+def test_console_is_quiet(pipeline: tuple[Workspace, Run]) -> None:
+    _, run = pipeline
+    assert run.stdout == ""
+    before_summary = run.stderr.partition("INFO: \n===== Luigi Execution Summary")[0]
+    strange = [line for line in before_summary.splitlines() if not line.startswith(tuple(ALL))]
+    assert strange == []
+
+
+def test_results_hold_what_they_promise(pipeline: tuple[Workspace, Run]) -> None:
+    workspace, _ = pipeline
+    found = {path.parent.name: path for path in workspace.published()}
+    contents = {name: set(os.listdir(path)) for name, path in found.items()}
+    assert contents["Preprocess"] >= {"train", "test", "preprocessor.json", "manifest.json"}
+    assert contents["Train"] >= {
+        "model.keras",
+        "preprocessor.json",
+        "history.parquet",
+        "manifest.json",
+    }
+    assert contents["Evaluate"] >= {"metrics.json", "report.html", "manifest.json"}
+    manifest = json.loads((found["Train"] / "manifest.json").read_text())
+    rows = pq.read_table(found["Preprocess"] / "train").num_rows
+    assert manifest["rows_merged"] == manifest["rows"] == rows
+    assert manifest["config"]["loss"] == "categorical_crossentropy"
+    assert manifest["task"]["depends_on"]["upstream"] == {"preprocess": found["Preprocess"].name}
+    assert {"python", "tensorflow", "keras", "pyspark"} <= set(manifest["task"]["versions"])
+    history = pq.read_table(found["Train"] / "history.parquet")
+    assert sum(history["samples"].to_pylist()) == rows
+    metrics = json.loads((found["Evaluate"] / "metrics.json").read_text())
+    assert 0.5 < metrics["accuracy"] <= 1
+
+
+def test_again_runs_nothing_and_imports_nothing_heavy(finished: Workspace) -> None:
+    command = [sys.executable, "-X", "importtime", *finished.command()[1:]]
+    run = finished.run(command)
+    assert run.status == 0
+    assert "Did not run any tasks" in run.stderr
+    timed = [line for line in run.stderr.splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in timed}
+    assert "luigi" in imported
+    assert imported.isdisjoint({"tensorflow", "keras", "pyspark", "py4j", "matplotlib"})
+
+
+def test_touching_the_input_runs_all_and_a_killed_run_is_finished_by_the_next(
+    finished: Workspace,
+) -> None:
+    before = finished.published()
+    os.utime(finished.folder / "events.csv")
+    with start(finished) as victim:
+        until(staging(finished, "Preprocess"), victim)
+        (java,) = until(lambda: jvms_below(victim.pid), victim)
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait()
+    assert finished.published() == before
+    assert finished.leftovers() != []
+    again = finished.luigi()
+    assert again.status == 0, again.stderr
+    assert sorted(again.ran) == ALL
+    assert len(finished.published()) == 6
+    assert finished.leftovers() == []
+    assert not Path(f"/proc/{java}").exists()
+
+
+def test_interrupt_ends_cleanly(finished: Workspace) -> None:
+    with start(finished, "--set", "train.num_epoch=10000") as process:
+        until(staging(finished, "Train"), process)
+        (java,) = until(lambda: jvms_below(process.pid), process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line == "Train: training\n":
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait() == -signal.SIGINT
+    assert said.splitlines()[-1] == "Interrupted: finished tasks keep their results."
+    assert "Traceback" not in said
+    assert not Path(f"/proc/{java}").exists()
+    assert finished.leftovers() == []
+
+
+@contextmanager
+def luigid(folder: Path) -> Iterator[int]:
+    """A real central scheduler; gives its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    program = "from luigi.cmdline import luigid; luigid()"
+    options = ["--address", "127.0.0.1", "--port", str(port), "--state-path", str(folder / "state")]
+    command = [sys.executable, "-c", program, *options, "--logdir", str(folder)]
+    with subprocess.Popen(command, cwd=folder) as process:
+        try:
+            until(lambda: answers(port), process)
+            yield port
+        finally:
+            process.terminate()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def known_tasks(port: int) -> dict[str, Any]:
+    query = '{"status":"","upstream_status":""}'.replace('"', "%22")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/task_list?data={query}") as answer:
+        tasks: dict[str, Any] = json.load(answer)["response"]
+    return {task["name"]: task for task in tasks.values()}
+
+
+def test_changing_train_runs_train_and_evaluate_and_the_visualiser_sees_them(
+    finished: Workspace, tmp_path: Path
+) -> None:
+    (finished.folder / "central.cfg").write_text("[core]\nlocal_scheduler = false\n")
+    with luigid(tmp_path) as port:
+        options = ["--scheduler-host", "127.0.0.1", "--scheduler-port", str(port), "--workers", "2"]
+        changed = ["--set", "train.seed=1", "--set", "train.trainer=DOWNPOUR"]
+        run = finished.luigi(*options, *changed, LUIGI_CONFIG_PATH="central.cfg")
+        known = known_tasks(port)
+    assert run.status == 0, run.stderr
+    assert sorted(run.ran) == ["Evaluate", "Train"]
+    assert {name: task["status"] for name, task in known.items()} == dict.fromkeys(ALL, "DONE")
+    for name in ("Train", "Evaluate"):
+        assert known[name]["tracking_url"].startswith("http://")
+        assert known[name]["status_message"]
+    assert known["Train"]["progress_percentage"] == 100
+    assert finished.leftovers() == []
+
+
+def test_predictions_are_kept_where_asked_for(finished: Workspace) -> None:
+    run = finished.luigi("--set", "evaluate.predictions=true")
+    assert run.ran == ["Evaluate"]
+    newest = max(finished.published("Evaluate"), key=lambda path: path.stat().st_mtime)
+    kept = pq.read_table(newest / "predictions")
+    assert kept.num_rows == json.loads((newest / "metrics.json").read_text())["rows"]
+    assert {"label", "prediction", "loss"} <= set(kept.column_names)
+
+
+def test_show_prints_measures_and_times_without_spark(finished: Workspace) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "tasks", "show", "config.toml"]
+    run = finished.run(command)
+    assert run.status == 0
+    for text in ("accuracy", "Where the time went", "Preprocess", "report.html"):
+        assert text in run.stdout
+    assert "| pyspark\n" not in run.stderr
+    assert "| tensorflow\n" not in run.stderr
+    other = finished.run([*command[:1], *command[3:], "--set", "train.seed=9"])
+    assert other.status == 1
+    assert other.errors == [line for line in other.stderr.splitlines() if "not there yet" in line]
+    assert len(other.errors) == 1
+
+
+@pytest.mark.parametrize("task", ["Preprocess", "Train"])
+def test_a_step_alone_is_there_already(finished: Workspace, task: str) -> None:
+    run = finished.luigi(task=task)
+    assert run.status == 0
+    assert run.ran == []

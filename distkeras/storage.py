@@ -96,14 +96,14 @@ def read_json(url: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:
-    """Writes a JSON object: sorted keys, two spaces, a newline at the end.
+    """Writes a JSON object: keys as they come, two spaces, a newline at the end.
 
     Raises:
         StorageError: the path cannot be written.
         ValueError: a number is not finite, or a value is none of JSON's types.
     """
     target = local_path(path)
-    text = json.dumps(dict(value), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    text = json.dumps(dict(value), indent=2, allow_nan=False) + "\n"
     with _one_line(target, "write"):
         target.write_text(text, encoding="utf-8")
 

@@ -135,7 +135,6 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
             "finished": now.isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
             "phases": dict(phases),
-            "phase_order": list(phases),  # JSON is written with sorted keys
             "versions": _versions(),
         }
 

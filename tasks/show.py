@@ -80,7 +80,7 @@ def _durations(manifests: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _phases(task: Mapping[str, Any], total: float) -> Iterator[tuple[str, float]]:
-    timed = [(name, float(task["phases"][name])) for name in task["phase_order"]]
+    timed = [(name, float(seconds)) for name, seconds in task["phases"].items()]
     shown = [(name, seconds) for name, seconds in timed if seconds >= SHOWN_SECONDS]
     yield from shown
     if (rest := total - sum(seconds for _, seconds in shown)) >= SHOWN_SECONDS:

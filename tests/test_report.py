@@ -116,7 +116,7 @@ TASK = {
 }
 MANIFESTS = {
     "preprocess": {
-        "config": {"split": {"seed": 3}},
+        "spec": {"split": {"seed": 3}},
         "columns": {"a": {"mean": 1.5, "max": 2}, "b": {"mean": -2.5, "max": None}},
         "dropped": {},
     },
@@ -167,6 +167,8 @@ def test_two_classes(tmp_path: Path) -> None:
     page_proper = found.text.split("Manifests")[0]
     assert "training 1 min 40 s other 30.2 s all 2 min 10 s" in page_proper
     assert "saving the model" not in page_proper
+    bars = re.findall(r"width:([\d.]+)%", (tmp_path / "report.html").read_text())
+    assert max(map(float, bars)) == 100
 
 
 @pytest.mark.parametrize(

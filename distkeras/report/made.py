@@ -56,7 +56,9 @@ def durations(manifests: Manifests) -> str:
         return ""
     longest = max((spent for _, spent, total in rows if not total), default=0.0) or 1.0
     whole = sum(spent for _, spent, total in rows if total)
-    items = [_bar(name, spent, spent / longest, total) for name, spent, total in rows]
+    items = [
+        _bar(name, spent, 0 if total else spent / longest, total) for name, spent, total in rows
+    ]
     return f'<dl class="bars">{"".join(items)}{_bar("all", whole, 0, True)}</dl>'
 
 
@@ -132,7 +134,7 @@ def _exchanges(history: pa.Table) -> str:
 def _seeds(manifests: Manifests) -> str:
     found = [
         ("training", part(manifests.get("train"), "config", "seed")),
-        ("split", part(manifests.get("preprocess"), "config", "split", "seed")),
+        ("split", part(manifests.get("preprocess"), "spec", "split", "seed")),
     ]
     return ", ".join(f"{name} {plain(seed)}" for name, seed in found if seed is not None)
 

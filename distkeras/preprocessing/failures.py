@@ -22,12 +22,16 @@ __all__ = ["Retype", "absent", "complaint", "nearest", "plain_errors"]
 _MARKED = re.compile(r"USER_RAISED_EXCEPTION\] \[\[distkeras\|(\w+)\|(.*?)\|(.*?)\]\]", re.DOTALL)
 _IN_FILE = re.compile(r"reading file:? (?:file:)?/*(/\S+?)\.?(?=\s|$)")
 _RECORD = re.compile(r"Malformed CSV record: (.*?)(?: SQLSTATE|$)", re.DOTALL)
+_HEADER = re.compile(r"Header: (.*?)\n.*?CSV file: (?:file:)?/*(/\S+)", re.DOTALL)
 _WRAPPER = re.compile(r"FAILED_READ_FILE|Job aborted|TASK_WRITE_FAILED|Exception thrown in await")
 _LONGEST = 300
 
 
 class Retype(DataError):  # noqa: N818 - says what is to be done
-    """A CSV value does not fit the type that the first lines of its column suggested."""
+    """A CSV value does not fit the type that the first rows of its column suggested.
+
+    Or its row has too few or too many values: Spark does not tell which.
+    """
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -128,16 +132,17 @@ def _translate(messages: list[str], doing: str) -> DistkerasError:
         return _MESSAGES[marked[1]](marked[2], " ".join(marked[3].split()))
     if "No space left on device" in text:
         return EnvironmentProblem(f"{doing}: no space left on the disk")
-    if "MALFORMED_RECORD" in text or "does not conform to the schema" in text:
-        return DataError(f"{doing}: {_malformed(text)}")
+    if header := _HEADER.search(text):
+        other = f"{header[2]} has another header than the other files: {_cut(header[1])}"
+        return DataError(f"{doing}: {other}")
+    if "MALFORMED_RECORD" in text:
+        return Retype(f"{doing}: {_malformed(text)}")
     wrapped = _WRAPPER.search(messages[0]) is not None
     return DataError(f"{doing}: {_first_line(messages[-1 if wrapped else 0])}")
 
 
 def _malformed(text: str) -> str:
     """Which file holds which line that is no row of the table."""
-    if header := re.search(r"Header: (.*?)\n.*?CSV file: (?:file:)?/*(/\S+)", text, re.DOTALL):
-        return f"{header[2]} has another header than the other files: {_cut(header[1])}"
     file = _IN_FILE.search(text)
     record = _RECORD.search(text)
     where = file[1] if file else "a file"

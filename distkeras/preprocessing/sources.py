@@ -14,9 +14,10 @@ from distkeras.errors import ConfigError, DataError, StorageError
 from distkeras.preprocessing.csv_types import find_types, guess_types, with_types
 from distkeras.preprocessing.failures import plain_errors
 from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.sql import name_in_sql
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
     from distkeras.preprocessing.spec import PreprocessSpec, SourceSpec
 
@@ -73,14 +74,18 @@ def _read(
     with plain_errors(f"source '{name}' ({source.path})"):
         if _format(name, source) == "parquet":
             return spark.read.parquet(path)
-        texts = _texts(spark, path, source)
+        texts = _csv_reader(spark, source, None).csv(path)
         if not texts.columns:
             raise DataError(f"source '{name}': {source.path} is empty")
-        types = find_types(texts, missing) if look_at_all else guess_types(texts, missing)
-        return with_types(texts, types, name, missing)
+        types = None if look_at_all else guess_types(texts, missing)
+        if types is None:
+            return with_types(texts, find_types(texts, missing), name, missing)
+        return _csv_reader(spark, source, types).csv(path)
 
 
-def _texts(spark: SparkSession, path: str, source: SourceSpec) -> DataFrame:
+def _csv_reader(
+    spark: SparkSession, source: SourceSpec, types: Mapping[str, str] | None
+) -> DataFrameReader:
     reader = (
         spark.read.option("header", source.header)
         .option("sep", source.separator)
@@ -92,10 +97,10 @@ def _texts(spark: SparkSession, path: str, source: SourceSpec) -> DataFrame:
         .option("enforceSchema", False)
         .option("columnPruning", False)
     )
-    if source.header:
-        return reader.csv(path)
-    fields = ", ".join("`" + c.replace("`", "``") + "` STRING" for c in source.columns)
-    return reader.schema(fields).csv(path)
+    if types is None:
+        types = dict.fromkeys(source.columns, "string")
+    fields = ", ".join(f"{name_in_sql(name)} {kind}" for name, kind in types.items())
+    return reader.schema(fields) if fields else reader
 
 
 def _format(name: str, source: SourceSpec) -> Literal["csv", "parquet"]:

@@ -17,9 +17,10 @@ from distkeras.preprocessing.spec import PreprocessSpec
 MAGIC = Path(__file__).parents[2] / "examples" / "data" / "magic04.csv"
 
 
-def spec(path: Path | str, label: str = "class", **more: Any) -> PreprocessSpec:
+def spec(path: Path | str, column: str = "class", **more: Any) -> PreprocessSpec:
     """A spec with one source, ``events``."""
-    table = {"sources": {"events": {"path": str(path)}}, "label": {"column": label}}
+    table: dict[str, Any] = {"sources": {"events": {"path": str(path)}}}
+    table["label"] = {"column": column}
     return PreprocessSpec.model_validate(table | more)
 
 

@@ -14,7 +14,7 @@ import keras
 def mlp(
     dimension: int,
     classes: int,
-    hidden: Sequence[int] = (64, 64),
+    hidden: Sequence[int] = (128, 64),
     activation: str = "relu",
     dropout: float = 0.0,
 ) -> keras.Model:

@@ -182,7 +182,7 @@ def test_changing_train_runs_train_and_evaluate_and_the_visualiser_sees_them(
     (finished.folder / "central.cfg").write_text("[core]\nlocal_scheduler = false\n")
     with luigid(tmp_path) as port:
         options = ["--scheduler-host", "127.0.0.1", "--scheduler-port", str(port), "--workers", "2"]
-        changed = ["--set", "train.seed=1", "--set", "train.trainer=DOWNPOUR"]
+        changed = ["--set", "train.trainer=DOWNPOUR", "--set", "evaluate.predictions=true"]
         run = finished.luigi(*options, *changed, LUIGI_CONFIG_PATH="central.cfg")
         known = known_tasks(port)
     assert run.status == 0, run.stderr
@@ -193,14 +193,12 @@ def test_changing_train_runs_train_and_evaluate_and_the_visualiser_sees_them(
         assert known[name]["status_message"]
     assert known["Train"]["progress_percentage"] == 100
     assert finished.leftovers() == []
+    check_predictions(max(finished.published("Evaluate"), key=lambda path: path.stat().st_mtime))
 
 
-def test_predictions_are_kept_where_asked_for(finished: Workspace) -> None:
-    run = finished.luigi("--set", "evaluate.predictions=true")
-    assert run.ran == ["Evaluate"]
-    newest = max(finished.published("Evaluate"), key=lambda path: path.stat().st_mtime)
-    kept = pq.read_table(newest / "predictions")
-    assert kept.num_rows == json.loads((newest / "metrics.json").read_text())["rows"]
+def check_predictions(evaluated: Path) -> None:
+    kept = pq.read_table(evaluated / "predictions")
+    assert kept.num_rows == json.loads((evaluated / "metrics.json").read_text())["rows"]
     assert {"label", "prediction", "loss"} <= set(kept.column_names)
 
 

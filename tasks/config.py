@@ -109,7 +109,9 @@ class TrainSpec(_Section):
         None, ge=1, description="Steps between two exchanges; default: the trainer's."
     )
     learning_rate: float | None = Field(
-        None, gt=0, description="Of the distributed optimizer, not of the workers' own."
+        None,
+        gt=0,
+        description="Replaces worker_optimizer's; of AEASGD it is eta in alpha = eta rho.",
     )
     rho: float | None = Field(None, ge=0, description="Elastic force, of the elastic optimizers.")
     seed: int = Field(0, ge=0, description="Initial weights and the order of rows follow from it.")

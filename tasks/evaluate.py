@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from distkeras.storage import load_model, read_json, write_json
 from tasks.base import ExperimentTask
+from tasks.console import import_keras
 from tasks.keys import evaluate_parts
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
@@ -59,6 +60,7 @@ class Evaluate(ExperimentTask):
         from distkeras.predictors import ModelPredictor
 
         report.phase("loading the model")
+        import_keras()
         model = load_model(self.input()["train"].path / "model.keras")
         spec = self.experiment.evaluate
         spark = self.start_spark(report)

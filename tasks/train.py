@@ -8,6 +8,7 @@ from typing import Any
 
 from distkeras.storage import save_model
 from tasks.base import ExperimentTask
+from tasks.console import import_keras
 from tasks.keys import train_parts
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
@@ -34,6 +35,8 @@ class Train(ExperimentTask):
         from tasks.models import make_model, make_trainer
 
         data = self.input()["preprocess"].path
+        report.phase("loading Keras")
+        import_keras()
         report.phase("building the model")
         preprocessor = Preprocessor.load(data / "preprocessor.json")
         trainer = make_trainer(self.experiment, make_model(self.experiment, preprocessor))

@@ -33,7 +33,7 @@ benchmark: $(STAMP)
 $(STAMP): setup.py constraints.txt scripts/install_system.sh
 	PYTHON="$(PYTHON)" bash scripts/install_system.sh
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 \
 		--constraint constraints.txt --editable ".[test]"
 	touch $@
 

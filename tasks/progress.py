@@ -19,6 +19,12 @@ __all__ = ["Reporter", "describe", "reporting"]
 # Seconds between two plain lines, and between two messages to luigi's scheduler.
 LINE_SECONDS = 10.0
 MESSAGE_SECONDS = 1.0
+# What a trainer's phases are called where nothing else is known yet.
+PHASES = {
+    "check": "training: looking at the rows",
+    "start": "training: starting the workers",
+    "finish": "training: finishing",
+}
 
 
 def describe(now: Progress) -> str:
@@ -30,7 +36,7 @@ def describe(now: Progress) -> str:
         parts.append(f"loss {now.loss:.4f}")
     if not math.isnan(now.seconds_left):
         parts.append(f"{_duration(now.seconds_left)} left")
-    return ", ".join(parts) or now.phase
+    return ", ".join(parts) or PHASES.get(now.phase, now.phase)
 
 
 def _duration(seconds: float) -> str:

@@ -48,7 +48,7 @@ def task() -> Visualiser:
 @pytest.mark.parametrize(
     ("now", "text"),
     [
-        (Progress("check"), "check"),
+        (Progress("check"), "training: looking at the rows"),
         (Progress("train", 5, 10, 0.25, 12345.6, 75.2), "12,346 samples/s, loss 0.2500, 1:15 left"),
         (Progress("train", 5, 10, 0.25, 1.0, 3725.0), "1 samples/s, loss 0.2500, 1:02:05 left"),
         (Progress("train", 5, 10, 0.25), "loss 0.2500"),

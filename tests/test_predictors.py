@@ -83,6 +83,7 @@ def test_vectors_and_plain_numbers(frame, features) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 def test_a_loss_that_workers_do_not_know_does_not_matter_for_predictions(frame) -> None:
     model = network(loss=lambda goal, output: goal - output)
     assert ModelPredictor(model).predict(frame).count() == ROWS

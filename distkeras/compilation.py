@@ -11,7 +11,7 @@ from typing import Any
 from distkeras.engines.summary import Summary
 from distkeras.errors import ConfigError, DataError
 from distkeras.losses import check_travels, row_loss
-from distkeras.models import build, to_blueprint
+from distkeras.models import build, check_single, to_blueprint
 
 __all__ = ["CompileArguments", "check_rows", "compiled_copy", "config_of"]
 
@@ -45,7 +45,9 @@ def compiled_copy(model: Any, arguments: CompileArguments) -> Any:
     Raises:
         ConfigError: if the model cannot be trained, or an argument names nothing Keras knows.
     """
-    _check_model(model)
+    check_single(model)
+    if not model.trainable_weights:
+        raise ConfigError(f"keras_model: {model.name!r} has no weights to train")
     for value, name in ((arguments.optimizer, "worker_optimizer"), (arguments.loss, "loss")):
         if value is None and not model.compiled:
             raise ConfigError(f"{name} is not given, and the model is not compiled")
@@ -118,21 +120,6 @@ def _check_scalar_labels(loss: str, summary: Summary, label: str, units: int) ->
         raise DataError(
             f"column {label!r} has labels from {low:g} to {high:g}, but {loss} takes 0 to 1"
         )
-
-
-def _check_model(model: Any) -> None:
-    import keras
-
-    if not isinstance(model, keras.Model):
-        raise ConfigError(f"keras_model is {type(model).__name__}, not a keras.Model")
-    if not model.built:
-        raise ConfigError(f"keras_model {model.name!r} has no input shape: give it a keras.Input")
-    for many, what in ((model.inputs, "inputs"), (model.outputs, "outputs")):
-        if many is None or len(many) != 1:
-            count = 0 if many is None else len(many)
-            raise ConfigError(f"keras_model {model.name!r} has {count} {what}, not one")
-    if not model.trainable_weights:
-        raise ConfigError(f"keras_model {model.name!r} has no weights to train")
 
 
 def _optimizer(optimizer: Any, arguments: CompileArguments) -> Any:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Blueprint", "build", "to_blueprint", "use_cores"]
+from distkeras.errors import ConfigError
+
+__all__ = ["Blueprint", "build", "check_single", "to_blueprint", "use_cores"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,27 @@ def build(blueprint: Blueprint, custom_objects: Mapping[str, Any] | None = None)
     )
     model.set_weights(list(blueprint.weights))
     return model
+
+
+def check_single(model: Any, name: str = "keras_model") -> None:
+    """Refuses what is no built model of one input and one output.
+
+    Args:
+        model: anything.
+        name: of the argument or config key that gave it, for messages.
+
+    Raises:
+        ConfigError: says what it is instead.
+    """
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ConfigError(f"{name}: is {type(model).__name__}, not a keras.Model")
+    if not model.built or not model.inputs:
+        raise ConfigError(f"{name}: {model.name!r} has no input shape yet; begin with keras.Input")
+    for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        if len(tensors) != 1:
+            raise ConfigError(f"{name}: {model.name!r} has {len(tensors)} {side}, 1 can be used")
 
 
 def use_cores(cores: int) -> None:

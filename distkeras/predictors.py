@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from distkeras.columns import feature_width, numeric_column, require_column
 from distkeras.errors import ConfigError, DataError
 from distkeras.losses import check_travels, row_loss
-from distkeras.models import Blueprint, to_blueprint
+from distkeras.models import Blueprint, check_single, to_blueprint
 from distkeras.scoring import Scoring, digest, input_width
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class ModelPredictor:
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be a whole number above 0, not {batch_size!r}")
-        _check_model(keras_model)
+        check_single(keras_model)
+        _check_output(keras_model)
         if loss_col is not None:
             _check_loss(keras_model, loss_col)
         self.keras_model = keras_model
@@ -157,17 +158,7 @@ def _check_loss(model: Any, loss_col: str) -> None:
     check_travels(loss)
 
 
-def _check_model(model: Any) -> None:
-    if not getattr(model, "built", False) or not getattr(model, "inputs", None):
-        raise ConfigError(
-            f"keras_model: {getattr(model, 'name', model)!r} has no input shape yet; "
-            "begin it with keras.Input"
-        )
-    for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
-        if len(tensors) != 1:
-            raise ConfigError(
-                f"keras_model: {model.name!r} has {len(tensors)} {side}, 1 can be used"
-            )
+def _check_output(model: Any) -> None:
     if len(model.output_shape) > 2 or None in model.output_shape[1:]:
         raise ConfigError(
             f"keras_model: {model.name!r} gives an output of shape {model.output_shape}; "

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from distkeras.errors import ConfigError, DistkerasError
+from distkeras.models import check_single
 from distkeras.storage import load_model
 from tasks.config import Experiment, ModelSpec
 from tasks.modules import import_function
@@ -92,12 +93,7 @@ def _origin(spec: ModelSpec) -> str:
 
 
 def _check_fits(model: Any, origin: str, dimension: int, classes: int) -> None:
-    import keras
-
-    if not isinstance(model, keras.Model):
-        raise ConfigError(f"{origin}: gives {type(model).__name__}, not a keras.Model")
-    if not model.built or len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ConfigError(f"{origin}: the model must be built, with one input and one output")
+    check_single(model, origin)
     inputs, outputs = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
     if None not in inputs and prod(inputs) != dimension:
         raise ConfigError(

@@ -296,7 +296,7 @@ def two_inputs() -> object:
         (
             lambda: keras.Sequential([keras.layers.Dense(1)], name="open"),
             {},
-            "keras_model: 'open' has no input shape yet; begin it with keras.Input",
+            "keras_model: 'open' has no input shape yet; begin with keras.Input",
         ),
         (
             lambda: keras.Sequential([keras.Input((2, 3)), keras.layers.Dense(1)], name="deep"),

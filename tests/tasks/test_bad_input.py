@@ -129,7 +129,7 @@ WRONG: list[tuple[str, list[str], str]] = [
         "train.model.function = 'small:wide': the model's output shape is (3,), "
         "the data has 2 classes",
     ),
-    ("Train", ["train.model.function=small:nothing"], "gives NoneType, not a keras.Model"),
+    ("Train", ["train.model.function=small:nothing"], "is NoneType, not a keras.Model"),
     (
         "Train",
         ["train.model.function=small:failing"],

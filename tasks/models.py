@@ -10,7 +10,7 @@ from distkeras.errors import ConfigError, DistkerasError
 from distkeras.models import check_single
 from distkeras.storage import load_model
 from tasks.config import Experiment, ModelSpec
-from tasks.modules import import_function
+from tasks.modules import import_function, raised
 
 if TYPE_CHECKING:
     from distkeras.preprocessing.preprocessor import Preprocessor
@@ -81,9 +81,8 @@ def _call(spec: ModelSpec, known: dict[str, int]) -> Any:
         return function(**arguments)
     except DistkerasError:
         raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ConfigError(f"train.model: {spec.function} raised {reason}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"train.model: {spec.function} raised {raised(error)}") from error
 
 
 def _origin(spec: ModelSpec) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from distkeras.errors import ConfigError
 
-__all__ = ["import_function", "locate"]
+__all__ = ["import_function", "locate", "raised"]
 
 KEY = "train.model.function"
 
@@ -43,19 +43,26 @@ def import_function(reference: str) -> Callable[..., Any]:
     """Imports ``package.module:function``.
 
     Raises:
-        ConfigError: the import fails, or the name is no function.
+        ConfigError: the import fails, whatever the module raises, or the name is no function.
     """
     module, _, name = reference.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{KEY} = {reference!r}: cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = f"importing {module} raised {raised(error)}"
+        raise ConfigError(f"{KEY} = {reference!r}: {reason}") from error
     if not callable(function):
         kind = type(function).__name__
         raise ConfigError(f"{KEY} = {reference!r}: {name} is no function but {kind}")
     return function  # type: ignore[no-any-return]
+
+
+def raised(error: BaseException) -> str:
+    """An exception of the user's code in one line: its type and what it says."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _find(module: str) -> ModuleSpec | str:

@@ -111,6 +111,10 @@ def failing(units):
     raise RuntimeError(f"no model of {units} units")
 
 
+def leaving(units):
+    raise SystemExit("enough")
+
+
 def raw(dimension, classes, units):
     return keras.Sequential([keras.Input((dimension,)), keras.layers.Dense(classes)])
 """
@@ -134,6 +138,16 @@ WRONG: list[tuple[str, list[str], str]] = [
         "Train",
         ["train.model.function=small:failing"],
         "train.model: small:failing raised RuntimeError: no model of 8 units",
+    ),
+    (
+        "Train",
+        ["train.model.function=small:leaving"],
+        "train.model: small:leaving raised SystemExit: enough",
+    ),
+    (
+        "Train",
+        ["train.model.function=boom:mlp"],
+        "train.model.function = 'boom:mlp': importing boom raised ZeroDivisionError: division",
     ),
     (
         "Train",
@@ -170,6 +184,7 @@ def several(
     shutil.copytree(finished.folder, folder)
     workspace = Workspace(folder)
     (folder / "small.py").write_text(MODEL + ODD_MODELS)
+    (folder / "boom.py").write_text(MODEL + "1 / 0\n")
     (folder / "damaged.keras").write_bytes(b"PK no archive")
     changes = [(task, change) for task, change, _ in WRONG]
     (folder / "several.py").write_text(f"CHANGES = {changes!r}\n{SEVERAL}")

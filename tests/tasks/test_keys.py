@@ -129,7 +129,17 @@ class TestLocate:
         monkeypatch.setattr(sys, "path", list(sys.path))
         Path("failing.py").write_text("import no_such_module_at_all\ndef mlp(): ...\n")
         Path("constant.py").write_text("mlp = 3\n")
-        with pytest.raises(ConfigError, match="cannot be imported: No module named"):
+        with pytest.raises(ConfigError, match="importing failing raised ModuleNotFoundError: No"):
             import_function("failing:mlp")
         with pytest.raises(ConfigError, match="mlp is no function but int"):
             import_function("constant:mlp")
+
+    def test_whatever_the_module_raises_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        Path("boom.py").write_text("def mlp(): ...\n1 / 0\n")
+        Path("leaving.py").write_text("import sys\nsys.exit()\n")
+        said = "'boom:mlp': importing boom raised ZeroDivisionError: division by zero$"
+        with pytest.raises(ConfigError, match=said):
+            import_function("boom:mlp")
+        with pytest.raises(ConfigError, match=r"importing leaving raised SystemExit$"):
+            import_function("leaving:mlp")

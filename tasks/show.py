@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,8 +38,9 @@ def show(config: str, overrides: Sequence[str], console: Console) -> None:
     chain = [*evaluate.requires().values(), evaluate]
     for task in chain:
         if not task.complete():
-            command = f"luigi --module tasks Evaluate --config {config}"
-            raise StorageError(f"{task.output()}: not there yet: run {command}")
+            command = ["luigi", "--module", "tasks", "Evaluate", "--config", config]
+            command += [word for override in overrides for word in ("--set", override)]
+            raise StorageError(f"{task.output()}: not there yet: run {shlex.join(command)}")
     manifests = {task.task_family: read_json(f"{task.output()}/{MANIFEST}") for task in chain}
     console.print(_results(read_json(f"{evaluate.output()}/metrics.json")))
     console.print(_durations(manifests))

@@ -214,6 +214,7 @@ def test_show_prints_measures_and_times_without_spark(finished: Workspace) -> No
     assert other.status == 1
     assert other.errors == [line for line in other.stderr.splitlines() if "not there yet" in line]
     assert len(other.errors) == 1
+    assert other.errors[0].endswith("Evaluate --config config.toml --set train.seed=9")
 
 
 @pytest.mark.parametrize("task", ["Preprocess", "Train"])

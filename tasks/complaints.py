@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, Union, get_args, get_origin
@@ -45,12 +46,14 @@ def _override(
     parts: Sequence[str], kind: str, sentence: str, overrides: Sequence[str]
 ) -> str | None:
     """The override that is to blame, if it was none of the file's lines."""
-    dotted = ".".join(parts)
+    dotted, words = ".".join(parts), re.findall(r"\w+(?:\.\w+)*", sentence)
     for override in reversed(overrides):
         key = override.partition("=")[0].strip()
-        # A rule over a whole section says by name which key breaks it.
-        inside = key.startswith(dotted + ".") and kind != "value_error"
-        if inside or f"{dotted}.".startswith(f"{key}.") or key in sentence.split():
+        inside = key.startswith(dotted + ".")
+        if inside and kind == "value_error":
+            # A rule over a whole section says by name which key breaks it.
+            inside = key.removeprefix(dotted + ".") in words
+        if inside or f"{dotted}.".startswith(f"{key}.") or key in words:
             return override
     return None
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from distkeras.errors import ConfigError
+from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.spec import PreprocessSpec
+from distkeras.storage import local_path
 from tasks.complaints import complaint
 
 if sys.version_info >= (3, 11):
@@ -80,6 +81,18 @@ class OptimizerSpec(BaseModel):
 
     name: str = Field(description='As Keras knows it: "adam", "sgd", "adagrad", ...')
 
+    @model_validator(mode="before")
+    @classmethod
+    def _learning_rate(cls, given: Any) -> Any:
+        rate = given.get("learning_rate") if isinstance(given, dict) else None
+        if rate is None or isinstance(rate, dict):  # a table is a schedule, which Keras checks
+            return given
+        number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if not number or not 0 < rate <= sys.float_info.max:
+            raise ValueError(f"learning_rate = {rate!r}: must be a number greater than 0")
+        # Keras takes no integer, and TOML's 1 is one.
+        return given | {"learning_rate": float(rate)}
+
     def to_keras(self) -> str | dict[str, Any]:
         """What ``keras.optimizers.get`` takes: a name, or a class name with a config."""
         arguments = dict(self.model_extra or {})
@@ -113,8 +126,10 @@ class TrainSpec(_Section):
         gt=0,
         description="Replaces worker_optimizer's; of AEASGD it is eta in alpha = eta rho.",
     )
-    rho: float | None = Field(None, ge=0, description="Elastic force, of the elastic optimizers.")
-    seed: int = Field(0, ge=0, description="Initial weights and the order of rows follow from it.")
+    rho: float | None = Field(None, gt=0, description="Elastic force, of the elastic optimizers.")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Initial weights and the order of rows follow from it."
+    )
     memory_mb: int | None = Field(
         None, ge=1, description="MiB of rows that a worker keeps in memory; the rest is on disk."
     )
@@ -173,6 +188,18 @@ class Experiment(_Section):
     preprocess: PreprocessSpec
     train: TrainSpec
     evaluate: EvaluateSpec = EvaluateSpec()
+
+    @field_validator("output")
+    @classmethod
+    def _writable_here(cls, value: str) -> str:
+        try:
+            path = str(Path(value).expanduser()) if value.startswith("~") else value
+            local_path(path)
+        except RuntimeError as error:
+            raise ValueError("no such home directory") from error
+        except StorageError as error:
+            raise ValueError(str(error).removeprefix(f"{value}: ")) from error
+        return path
 
 
 def load_experiment(path: str, overrides: Sequence[str] = ()) -> Experiment:

@@ -31,6 +31,13 @@ def the_error(run: Run) -> str:
         ("train.nun_workers=2", "--set train.nun_workers=2: unknown key train.nun_workers; did"),
         ("train.trainer=ADGA", "--set train.trainer=ADGA: unknown trainer; did you mean 'ADAG'?"),
         ("train.rho=1", "--set train.rho=1: train: ADAG takes no rho"),
+        ("train.seed=4294967296", "--set train.seed=4294967296: input should be less than"),
+        ("output=hdfs://nn/x", "--set output=hdfs://nn/x: only local paths and file:///"),
+        (
+            'train.worker_optimizer={name="sgd", learning_rate=-1}',
+            '--set train.worker_optimizer={name="sgd", learning_rate=-1}: train.worker_optimizer: '
+            "learning_rate = -1: must be a number greater than 0",
+        ),
         (
             "preprocess.sources.events.path=evnts.csv",
             "config.toml: preprocess.sources.events.path: evnts.csv: no such file",

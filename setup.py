@@ -20,7 +20,7 @@ setup(
         "pandas>=2.2,<3",
         "pyarrow>=15",
         "pydantic>=2.7",
-        "pyspark>=4.0,<5",
+        "pyspark>=4.1,<5",
         "rich>=13",
         "tensorflow>=2.18",
         'tomli>=2; python_version < "3.11"',

@@ -13,7 +13,7 @@ from distkeras.errors import ConfigError, DataError
 from distkeras.losses import check_travels, row_loss
 from distkeras.models import build, check_single, to_blueprint
 
-__all__ = ["CompileArguments", "check_rows", "compiled_copy", "config_of"]
+__all__ = ["CompileArguments", "check_rows", "compiled_copy", "config_of", "input_shape"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,11 @@ def compiled_copy(model: Any, arguments: CompileArguments) -> Any:
     except (TypeError, ValueError) as problem:
         raise ConfigError(f"keras_model cannot be copied: {_line(problem)}") from None
     optimizer = model.optimizer if arguments.optimizer is None else arguments.optimizer
-    metrics = _compiled_metrics(model) if arguments.metrics is None else list(arguments.metrics)
+    metrics = _compiled_metrics(model) if arguments.metrics is None else arguments.metrics
+    _check_metrics(metrics)
     loss = _loss(model.loss if arguments.loss is None else arguments.loss)
     check_travels(loss)
-    copy.compile(_optimizer(optimizer, arguments), loss, metrics=metrics)
+    copy.compile(_optimizer(optimizer, arguments), loss, metrics=list(metrics))
     # Saved unbuilt, it would be loaded with a warning about the variables that it lacks.
     copy.optimizer.build(copy.trainable_variables)
     return copy
@@ -77,6 +78,27 @@ def config_of(model: Any) -> str:
         raise ConfigError(f"keras_model cannot be serialized: {_line(problem)}") from None
 
 
+def input_shape(model: Any, width: int) -> tuple[int, ...]:
+    """The shape in which the model takes a row's features; an open axis takes what is left.
+
+    Args:
+        model: with one input.
+        width: numbers in a row's features.
+
+    Raises:
+        DataError: if they do not fit.
+    """
+    shape = tuple(model.input_shape[1:])
+    known = prod(size for size in shape if size is not None)
+    open_axes = shape.count(None)
+    if open_axes > 1 or (width % known if open_axes else width != known):
+        raise DataError(
+            f"the rows have {width} features, but the model's input shape {shape} takes "
+            f"{'a multiple of ' if open_axes else ''}{known}"
+        )
+    return tuple(width // known if size is None else size for size in shape)
+
+
 def check_rows(model: Any, summary: Summary, names: tuple[str, str]) -> None:
     """Compares model and rows.
 
@@ -89,12 +111,13 @@ def check_rows(model: Any, summary: Summary, names: tuple[str, str]) -> None:
         DataError: if their shapes, or the labels' values, do not fit.
     """
     features, label = names
-    inputs, outputs = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    if None not in inputs and prod(inputs) != summary.width:
-        raise DataError(
-            f"column {features!r} has {summary.width} numbers a row, but the model's input shape "
-            f"{inputs} takes {prod(inputs)}"
-        )
+    outputs = tuple(model.output_shape[1:])
+    try:
+        input_shape(model, summary.width)
+    except DataError as problem:
+        raise DataError(f"column {features!r}: {problem}") from None
+    if None in outputs:
+        raise DataError(f"the model's output shape {outputs} leaves an axis open")
     width = 1 if summary.label_width is None else summary.label_width
     if summary.label_width is None and len(outputs) == 1:
         _check_scalar_labels(row_loss(model.loss)[1], summary, label, outputs[0])
@@ -143,6 +166,20 @@ def _loss(loss: Any) -> Any:
         return loss if callable(loss) else keras.losses.get(loss)
     except (TypeError, ValueError) as problem:
         raise ConfigError(f"loss {loss!r}: {_line(problem)}") from None
+
+
+def _check_metrics(metrics: Sequence[Any]) -> None:
+    import keras
+
+    if isinstance(metrics, str):
+        raise ConfigError(f"metrics is {metrics!r}, but must be a list: [{metrics!r}]")
+    for metric in metrics:
+        # Keras makes these three out of the loss and the shapes, so they are no metrics by name.
+        if isinstance(metric, str) and metric not in ("accuracy", "acc", "crossentropy", "ce"):
+            try:
+                keras.metrics.get(metric)
+            except (TypeError, ValueError):
+                raise ConfigError(f"metrics: Keras knows no metric {metric!r}") from None
 
 
 def _compiled_metrics(model: Any) -> list[Any]:

@@ -44,6 +44,7 @@ class ReplicaSpec:
         batch_size: rows in a mini-batch.
         window: mini-batches in a window, at most.
         jit: whether XLA compiles the window; None chooses by the model's layers.
+        input_shape: of a row's features; None takes the model's, which may leave an axis open.
         custom_objects: classes and functions that Keras does not know, by name.
     """
 
@@ -51,6 +52,7 @@ class ReplicaSpec:
     batch_size: int
     window: int
     jit: bool | None = None
+    input_shape: tuple[int, ...] | None = None
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,7 +80,7 @@ class Replica:
         self._model = _build(spec)
         self._weights = travelling(self._model)
         self.layout = Layout(tuple(tuple(weight.shape) for weight in self._weights))
-        self._input_shape = tuple(self._model.input_shape[1:])
+        self._input_shape = spec.input_shape or tuple(self._model.input_shape[1:])
         self._output_shape = tuple(self._model.output_shape[1:])
         self._loss = row_loss(self._model.loss)[1]
         self._ready(spec.batch_size)

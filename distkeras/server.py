@@ -210,12 +210,6 @@ class ParameterServer:
             return sum(known.merged for known in self._partitions.values())
 
     @property
-    def rows_joined(self) -> int:
-        """Rows in the partitions whose workers have joined."""
-        with self._lock:
-            return sum(known.rows for known in self._partitions.values())
-
-    @property
     def unfinished(self) -> list[int]:
         """The workers that have joined and not left."""
         with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from distkeras import rules
@@ -94,7 +95,7 @@ class Trainer(ABC):
         self.learning_rate = None
         if learning_rate is not None:
             self.learning_rate = _positive("learning_rate", learning_rate)
-        self.seed = seed
+        self.seed = _seed(seed)
         self.memory_mb = _positive("memory_mb", memory_mb)
         self.timeout = _positive("timeout", timeout)
         self.custom_objects = dict(custom_objects or {})
@@ -204,6 +205,7 @@ class AEASGD(Trainer):
         self, *arguments: Any, rho: float = 5.0, learning_rate: float = 0.1, **keywords: Any
     ) -> None:
         self.rho = _positive("rho", rho)
+        _positive("learning_rate", learning_rate)
         super().__init__(*arguments, learning_rate=learning_rate, **keywords)
 
     def _rule(self) -> Rule:
@@ -231,7 +233,13 @@ def _positive_int(name: str, value: Any) -> int:
     return value
 
 
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise ConfigError(f"seed is {value!r}, but must be a whole number from 0 to 2**32 - 1")
+    return value
+
+
 def _positive(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
         raise ConfigError(f"{name} is {value!r}, but must be a number above 0")
     return value

@@ -12,7 +12,13 @@ from distkeras import compilation
 from distkeras.engines import spark
 from distkeras.engines.summary import summarise
 from distkeras.engines.task import Job
-from distkeras.errors import DataError, IncompleteTraining, TrainingDiverged
+from distkeras.errors import (
+    ConfigError,
+    DataError,
+    DistkerasError,
+    IncompleteTraining,
+    TrainingDiverged,
+)
 from distkeras.history import History, Progress, progress
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.server import ParameterServer
@@ -56,11 +62,13 @@ class Training:
         self._spec = ReplicaSpec(
             config=compilation.config_of(self._model),
             batch_size=trainer.batch_size,
-            window=trainer.communication_window,
+            # A window never has more mini-batches than the data.
+            window=min(trainer.communication_window, -(-self._summary.rows // trainer.batch_size)),
+            input_shape=compilation.input_shape(self._model, self._summary.width),
             custom_objects=trainer.custom_objects,
         )
         # Building one here finds what would fail on every worker, and names the metrics.
-        probe = Replica(self._spec)
+        probe = _probe(self._spec)
         self._layout = probe.layout
         weights = [variable.numpy() for variable in travelling(self._model)]
         center = self._layout.flatten(weights)
@@ -98,7 +106,9 @@ class Training:
             TrainingError: as ``engines.spark.train_on_spark`` says.
         """
         spark.train_on_spark(
-            spark.deal(self._rows, self._trainer.num_workers, shuffle_seed),
+            spark.deal(
+                self._rows, self._trainer.num_workers, self._summary.partition_rows, shuffle_seed
+            ),
             self._job(),
             self.server,
             lambda: tell(progress(self.server, self.total, time.time())),
@@ -136,8 +146,19 @@ class Training:
             layout=self._layout,
             names=self._names,
             memory=int(trainer.memory_mb * 2**20),
+            cores=int(self._rows.sparkSession.conf.get("spark.task.cpus", "1") or 1),
             timeout=trainer.timeout,
         )
+
+
+def _probe(spec: ReplicaSpec) -> Replica:
+    try:
+        return Replica(spec)
+    except DistkerasError:
+        raise
+    except (TypeError, ValueError) as problem:
+        first = str(problem).strip().splitlines()[0]
+        raise ConfigError(f"the model cannot be trained with this loss: {first}") from problem
 
 
 def _arguments(trainer: Trainer) -> compilation.CompileArguments:

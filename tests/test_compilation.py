@@ -108,7 +108,7 @@ def test_rows_that_fit_the_model(units: int, loss: str, rows: Summary) -> None:
 @pytest.mark.parametrize(
     ("units", "loss", "rows", "message"),
     [
-        (2, "mse", summary(width=5), "'features' has 5 numbers a row.* takes 4"),
+        (2, "mse", summary(width=5), "'features': the rows have 5 features.* takes 4"),
         (2, "mse", summary(label_max=0.5, label_min=0.5), "takes class numbers from 0 to 1"),
         (1, "sparse_categorical_crossentropy", summary(), "an output unit for each class"),
         (2, "mse", summary(label_width=3), "'label' has 3 numbers.* gives 2"),

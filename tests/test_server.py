@@ -40,7 +40,6 @@ def test_a_new_worker_starts_at_the_center_with_window_0() -> None:
     welcome = server.join(7, 0, rows=8)
     assert welcome.sequence == 0
     assert welcome.weights is server.center
-    assert server.rows_joined == 8
     assert server.unfinished == [7]
 
 

@@ -137,6 +137,10 @@ def test_more_workers_than_slots_take_turns(frame: DataFrame) -> None:
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"memory_mb": 0}, "memory_mb is 0"),
+        ({"timeout": float("inf")}, "timeout is inf"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**40}, "seed is 1099511627776"),
+        ({"seed": "a"}, "seed is 'a'"),
     ],
 )
 def test_arguments_that_cannot_work_are_quoted(changes: dict[str, Any], message: str) -> None:

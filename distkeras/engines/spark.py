@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from distkeras import errors
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["advertised_host", "deal", "select", "train_on_spark"]
 
+#: The column that says who gets a row.
+WORKER = "worker"
 #: Seconds between two looks at the server while the job runs.
 POLL = 0.5
 #: Seconds that a cancelled job may take to end.
@@ -59,23 +62,37 @@ def select(dataframe: DataFrame, features: str, label: str) -> DataFrame:
     )
 
 
-def deal(rows: DataFrame, workers: int, shuffle_seed: int | None = None) -> DataFrame:
-    """Deals the rows out into as many equal partitions as there are workers.
+def deal(
+    rows: DataFrame,
+    workers: int,
+    partition_rows: Sequence[int],
+    shuffle_seed: int | None = None,
+) -> DataFrame:
+    """Deals the rows out in turn, so that no worker has two rows more than another.
 
     Args:
         rows: from ``select``.
         workers: partitions wanted.
+        partition_rows: rows in each partition of ``rows``, by its number.
         shuffle_seed: if given, who gets which row is drawn from it.
     """
     from pyspark.sql import functions as F
 
     # A retried task must find its rows in the order of the first try, whatever the order in which
-    # Spark fetches them; so each row carries a key, and the worker sorts by it.
+    # Spark fetches them; so each row carries a key, and the worker sorts by it. The key's lower
+    # 33 bits count the rows of a partition.
     key = F.monotonically_increasing_id()
+    starts = F.lit([int(start) for start in np.cumsum([0, *partition_rows])])
+    start = F.coalesce(F.get(starts, F.spark_partition_id()), F.lit(0))
+    place = start + key.bitwiseAND(F.lit(2**33 - 1))
+    turn = place
     if shuffle_seed is not None:
-        key = F.xxhash64(key, F.lit(shuffle_seed))
-    # Spark sorts rows by their hash, the key's included, before it deals them out in turn.
-    return rows.withColumn(KEY, key).repartition(workers)
+        # Each round of dealing begins at a worker that is drawn.
+        turn = place + F.pmod(
+            F.xxhash64(F.floor(place / workers), F.lit(shuffle_seed)), F.lit(workers)
+        )
+    worker = F.pmod(turn, F.lit(workers)).cast("int")
+    return rows.withColumn(KEY, key).withColumn(WORKER, worker).repartitionById(workers, WORKER)
 
 
 def train_on_spark(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distkeras.engines.task import FEATURES, LABEL
 from distkeras.errors import DataError
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 __all__ = ["Summary", "summarise"]
+
+COLUMNS = (FEATURES, LABEL)
 
 
 class Summary(NamedTuple):
@@ -22,6 +24,7 @@ class Summary(NamedTuple):
         label_width: numbers in a row's label; None where the label is a number, not an array.
         label_min: the smallest label, where it is a number.
         label_max: the largest one.
+        partition_rows: rows in each of Spark's partitions, by their number.
     """
 
     rows: int
@@ -29,6 +32,7 @@ class Summary(NamedTuple):
     label_width: int | None
     label_min: float | None
     label_max: float | None
+    partition_rows: tuple[int, ...] = ()
 
 
 def summarise(rows: DataFrame, names: tuple[str, str]) -> Summary:
@@ -43,34 +47,42 @@ def summarise(rows: DataFrame, names: tuple[str, str]) -> Summary:
     """
     from pyspark.sql import functions as F
 
-    arrays = {column: _is_array(rows, column) for column in (FEATURES, LABEL)}
-    wanted: list[Column] = [F.count(F.lit(1)).alias("rows")]
-    for column, array in arrays.items():
-        low = F.size(column) if array else F.col(column)
-        wanted += [
-            F.count(column).alias(f"{column}_known"),
-            F.min(low).alias(f"{column}_min"),
-            F.max(low).alias(f"{column}_max"),
-        ]
-    found = rows.agg(*wanted).first()
-    assert found is not None  # An aggregate without groups has one row.
-    if not found["rows"]:
+    arrays = [_is_array(rows, column) for column in COLUMNS]
+    wanted: list[Column] = [F.count(F.lit(1))]
+    for column, array in zip(COLUMNS, arrays, strict=True):
+        value = F.size(column) if array else F.col(column)
+        wanted += [F.count(column), F.min(value), F.max(value)]
+    found = rows.groupBy(F.spark_partition_id()).agg(*wanted).collect()
+    counts = {row[0]: row[1] for row in found}
+    total = sum(counts.values())
+    if not total:
         raise DataError("the DataFrame has no rows")
-    for column, name in zip(arrays, names, strict=True):
-        nulls = found["rows"] - found[f"{column}_known"]
-        if nulls:
-            raise DataError(f"column {name!r} is null in {nulls} of {found['rows']} rows")
-        low, high = found[f"{column}_min"], found[f"{column}_max"]
-        if arrays[column] and low != high:
-            raise DataError(f"column {name!r} holds arrays of different lengths, {low} to {high}")
-    numeric = not arrays[LABEL]
+    ranges = [
+        _range(name, array, total, [(row[at], row[at + 1], row[at + 2]) for row in found])
+        for name, array, at in zip(names, arrays, (2, 5), strict=True)
+    ]
+    (width, _), (low, high) = ranges
     return Summary(
-        rows=found["rows"],
-        width=found[f"{FEATURES}_min"] if arrays[FEATURES] else 1,
-        label_width=None if numeric else found[f"{LABEL}_min"],
-        label_min=float(found[f"{LABEL}_min"]) if numeric else None,
-        label_max=float(found[f"{LABEL}_max"]) if numeric else None,
+        rows=total,
+        width=int(width) if arrays[0] else 1,
+        label_width=int(low) if arrays[1] else None,
+        label_min=None if arrays[1] else float(low),
+        label_max=None if arrays[1] else float(high),
+        partition_rows=tuple(counts.get(i, 0) for i in range(max(counts) + 1)),
     )
+
+
+def _range(
+    name: str, array: bool, total: int, parts: list[tuple[int, Any, Any]]
+) -> tuple[Any, Any]:
+    """The least and the greatest value (of arrays: length) over (known, least, greatest)."""
+    nulls = total - sum(known for known, _, _ in parts)
+    if nulls:
+        raise DataError(f"column {name!r} is null in {nulls} of {total} rows")
+    low, high = min(low for _, low, _ in parts), max(high for _, _, high in parts)
+    if array and low != high:
+        raise DataError(f"column {name!r} holds arrays of different lengths, {low} to {high}")
+    return low, high
 
 
 def _is_array(rows: DataFrame, column: str) -> bool:

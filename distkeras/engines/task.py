@@ -133,5 +133,5 @@ def _replica(job: Job, who: Assignment) -> Replica:
     if kept is None:
         _kept.clear()
         kept = _kept[key] = Replica(job.spec)
-    kept.reset(job.schedule.seed + who.partition)
+    kept.reset((job.schedule.seed + who.partition) % 2**32)
     return kept

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from distkeras.errors import DataError
 from distkeras.preprocessing.failures import complaint
 from distkeras.preprocessing.rows import Missing
-from distkeras.preprocessing.sql import SQL_TYPE, Kind, literal, name_in_sql
+from distkeras.preprocessing.sql import SQL_TYPE, Kind, literal, name_in_sql, trimmed
 
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType
@@ -103,6 +103,9 @@ def category(name: str, data_type: DataType, missing: Missing, wanted: Kind | No
     if kind is None:
         raise DataError(f"column '{name}' of type {data_type.simpleString()} holds no categories")
     raw = f"CAST({name_in_sql(name)} AS {SQL_TYPE[kind]})"
+    if kind == "string":
+        # As the CSV reader does, so that ' red' from elsewhere is the category that training saw.
+        raw = trimmed(raw)
     value = f"CASE WHEN NOT ({_absent(raw, kind, missing)}) THEN {raw} END"
     if wanted in (None, kind):
         return value
@@ -117,9 +120,9 @@ def _absent(value: str, kind: Kind, missing: Missing) -> str:
     if kind == "float":
         tests.append(f"isnan({value})")
     if kind == "string":
-        tests.append(f"trim({value}) = ''")
+        tests.append(f"{value} = ''")
         if missing.texts:
-            tests.append(f"trim({value}) IN {_list(missing.texts)}")
+            tests.append(f"{value} IN {_list(missing.texts)}")
     if missing.numbers and kind != "boolean":
         as_number = text_as_number(value) if kind == "string" else f"CAST({value} AS double)"
         tests.append(f"coalesce(({as_number}) IN {_list(missing.numbers)}, false)")

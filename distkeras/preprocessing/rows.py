@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from distkeras.errors import DataError
 from distkeras.preprocessing.failures import absent
-from distkeras.preprocessing.sql import Kind
+from distkeras.preprocessing.sql import WHITE_SPACE, Kind
 
 __all__ = ["Missing", "category_positions", "columns_of", "numbers"]
 
@@ -177,8 +177,10 @@ def _key(value: Any, kind: Kind, missing: Missing) -> Any:
     """The value as its kind compares it; None if it is missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    if isinstance(value, str) and (not value.strip() or value.strip() in missing.texts):
-        return None
+    if isinstance(value, str):
+        value = value.strip(WHITE_SPACE)
+        if not value or value in missing.texts:
+            return None
     number = _as_number(value)
     if number is not None and number in missing.numbers:
         return None

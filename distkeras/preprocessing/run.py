@@ -34,9 +34,11 @@ def preprocess(
 ) -> dict[str, Any]:
     """Writes the training and test splits of the spec's table, and what was learned from it.
 
-    The source is read once for the strata (random, stratified splits only), once for the
-    statistics, once for the categories if there are any, and once to write. Statistics are taken
-    from the training split only. No row comes to the driver.
+    The source is read once for the statistics and once to write; once more each for the strata
+    (random, stratified splits only), for columns whose numbers are far from zero, for categories
+    and for medians, if there are any; and from the start, after one read for the types, if a
+    CSV value does not fit what the first rows suggest. Statistics are taken from the training
+    split only. No row but the first ones of a CSV source comes to the driver.
 
     Args:
         spark: the session.
@@ -57,7 +59,15 @@ def preprocess(
         try:
             return _attempt(spark, spec, Path(destination), look_at_all=False)
         except Retype:
-            return _attempt(spark, spec, Path(destination), look_at_all=True)
+            return _last_attempt(spark, spec, Path(destination))
+
+
+def _last_attempt(spark: SparkSession, spec: PreprocessSpec, destination: Path) -> dict[str, Any]:
+    try:
+        return _attempt(spark, spec, destination, look_at_all=True)
+    except Retype as error:
+        # A ragged row: other types do not help.
+        raise DataError(str(error)) from None
 
 
 def _attempt(
@@ -146,9 +156,11 @@ class _Run:
         train, test = measured.train.rows, measured.test.rows
         if not train or not test:
             empty = "test" if train else "training"
+            together = "; equal rows fall on the same side"
             raise DataError(
                 f"split.method '{self.spec.split.method}': the {empty} split is empty "
                 f"({train} rows train, {test} test, {measured.dropped} belong to neither)"
+                + (together if self.spec.split.method == "random" else "")
             )
         return measured
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from distkeras.errors import ConfigError, DataError, StorageError
 from distkeras.preprocessing.csv_types import find_types, guess_types, with_types
 from distkeras.preprocessing.failures import plain_errors
+from distkeras.preprocessing.headers import check_header
 from distkeras.preprocessing.rows import Missing
 from distkeras.preprocessing.sql import name_in_sql
 
@@ -72,15 +73,19 @@ def _read(
 ) -> DataFrame:
     path = _existing(name, source.path)
     with plain_errors(f"source '{name}' ({source.path})"):
-        if _format(name, source) == "parquet":
-            return spark.read.parquet(path)
-        texts = _csv_reader(spark, source, None).csv(path)
+        kind = _format(name, source)
+        only = _only(path, kind)
+        if kind == "parquet":
+            return spark.read.options(**only).parquet(path)
+        if source.header:
+            check_header(spark.read.options(**only).text(path), source.separator)
+        texts = _csv_reader(spark, source, None).options(**only).csv(path)
         if not texts.columns:
             raise DataError(f"source '{name}': {source.path} is empty")
         types = None if look_at_all else guess_types(texts, missing)
         if types is None:
             return with_types(texts, find_types(texts, missing), name, missing)
-        return _csv_reader(spark, source, types).csv(path)
+        return _csv_reader(spark, source, types).options(**only).csv(path)
 
 
 def _csv_reader(
@@ -89,6 +94,8 @@ def _csv_reader(
     reader = (
         spark.read.option("header", source.header)
         .option("sep", source.separator)
+        # A quote within quotes is doubled, as RFC 4180 has it; Spark expects a backslash.
+        .option("escape", '"')
         .option("ignoreLeadingWhiteSpace", True)
         .option("ignoreTrailingWhiteSpace", True)
         .option("mode", "FAILFAST")
@@ -114,6 +121,17 @@ def _format(name: str, source: SourceSpec) -> Literal["csv", "parquet"]:
             "format = 'csv' or 'parquet'"
         )
     return _ENDINGS[ending]
+
+
+def _only(path: str, kind: Literal["csv", "parquet"]) -> dict[str, str]:
+    """The reader's option that leaves out what else lies in a directory: READMEs, scripts."""
+    endings = [e for ending, of in _ENDINGS.items() if of == kind for e in (ending, f"{ending}.gz")]
+    suffixes = tuple(f".{ending}" for ending in endings)
+    # A file of its own has no walk: it is read whatever it is called.
+    if not any(f.lower().endswith(suffixes) for _, _, files in os.walk(path) for f in files):
+        return {}
+    either_case = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in e) for e in endings]
+    return {"pathGlobFilter": f"*.{{{','.join(either_case)}}}"}
 
 
 def _existing(name: str, path: str) -> str:

@@ -43,7 +43,9 @@ class SourceSpec(_Part):
 
     path: str = Field(
         min_length=1,
-        description="File, directory or glob; a relative path starts at the working directory.",
+        description="File, directory or glob; a relative path starts at the working directory. "
+        "Of a local directory only the files count that have one of the format's endings (see "
+        "format; .gz may follow), if there are any.",
     )
     format: Literal["csv", "parquet"] | None = Field(
         default=None,

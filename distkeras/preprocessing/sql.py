@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-__all__ = ["SQL_TYPE", "Kind", "array_of", "literal", "name_in_sql"]
+__all__ = ["SQL_TYPE", "WHITE_SPACE", "Kind", "array_of", "literal", "name_in_sql", "trimmed"]
 
 Kind = Literal["boolean", "float", "integer", "string"]
 """The types in which categories and classes are compared."""
@@ -22,12 +22,20 @@ SQL_TYPE: dict[Kind, str] = {
     "integer": "bigint",
     "string": "string",
 }
+WHITE_SPACE = "".join(map(chr, range(33)))
+"""What does not count at either end of a text: the characters that Spark's CSV reader trims."""
+
 _HARMLESS = re.compile(r"[\w .,:;/+()=#@%&|\[\]-]*", re.ASCII)
 
 
 def name_in_sql(name: str) -> str:
     """The column of exactly this name, whatever characters it has."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def trimmed(text: str) -> str:
+    """The text without white space at its ends."""
+    return f"btrim({text}, {literal(WHITE_SPACE)})"
 
 
 def literal(value: bool | int | float | str) -> str:

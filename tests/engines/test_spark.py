@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -20,35 +18,50 @@ def frame(spark: SparkSession, rows: int = 1000) -> DataFrame:
     return numbers.select(features.alias("features"), (F.col("id") % 2).alias("label"))
 
 
-def dealt(data: DataFrame) -> list[tuple[int, int, float]]:
+def dealt(rows: DataFrame, workers: int, seed: int | None = None) -> list[tuple[int, int, float]]:
+    """(worker, key, first feature) of every row."""
+    counts = summarise(rows, NAMES).partition_rows
+    data = deal(rows, workers, counts, seed)
     found = data.select(F.spark_partition_id(), "key", F.col("x")[0]).collect()
     return sorted((row[0], row[1], row[2]) for row in found)
 
 
-def test_every_worker_gets_as_many_rows(spark: SparkSession) -> None:
-    found = dealt(deal(select(frame(spark), *NAMES), 3))
-    assert sorted(x for _, _, x in found) == list(range(1000))
-    counts = np.bincount([partition for partition, _, _ in found])
-    assert len(counts) == 3
-    assert counts.max() - counts.min() <= 3
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize(
+    ("rows", "partitions", "workers"), [(1000, 2, 3), (16, 16, 8), (40, 40, 8), (203, 7, 4)]
+)
+def test_no_worker_has_two_rows_more_than_another(
+    spark: SparkSession, rows: int, partitions: int, workers: int, seed: int | None
+) -> None:
+    data = select(frame(spark, rows).repartition(partitions), *NAMES)
+    found = dealt(data, workers, seed)
+    assert sorted(x for _, _, x in found) == list(range(rows))
+    assert len({key for _, key, _ in found}) == rows
+    counts = np.bincount([worker for worker, _, _ in found], minlength=workers)
+    assert counts.max() - counts.min() <= 1
 
 
-def test_the_same_rows_go_to_the_same_worker_under_the_same_key_again(spark: SparkSession) -> None:
+@pytest.mark.parametrize("seed", [None, 1])
+def test_the_same_rows_go_to_the_same_worker_under_the_same_key_again(
+    spark: SparkSession, seed: int | None
+) -> None:
     rows = select(frame(spark), *NAMES)
-    assert dealt(deal(rows, 2)) == dealt(deal(rows, 2))
-    assert dealt(deal(rows, 2, shuffle_seed=1)) == dealt(deal(rows, 2, shuffle_seed=1))
+    assert dealt(rows, 2, seed) == dealt(rows, 2, seed)
 
 
 def test_a_shuffle_deals_differently_from_seed_to_seed(spark: SparkSession) -> None:
     rows = select(frame(spark), *NAMES)
-    first, second = (dealt(deal(rows, 2, shuffle_seed=seed)) for seed in (1, 2))
-    owners = [{x: partition for partition, _, x in found} for found in (first, second)]
+    first, second = (dealt(rows, 2, seed) for seed in (1, 2))
+    owners = [{x: worker for worker, _, x in found} for found in (first, second)]
     assert owners[0] != owners[1]
 
 
 def test_a_summary_counts_and_measures(spark: SparkSession) -> None:
     found = summarise(select(frame(spark, 11), *NAMES), NAMES)
-    assert found == Summary(rows=11, width=2, label_width=None, label_min=0.0, label_max=1.0)
+    assert (
+        found[:5] == Summary(rows=11, width=2, label_width=None, label_min=0.0, label_max=1.0)[:5]
+    )
+    assert sum(found.partition_rows) == 11
 
 
 def test_vectors_and_array_labels_are_measured_too(spark: SparkSession) -> None:
@@ -56,7 +69,7 @@ def test_vectors_and_array_labels_are_measured_too(spark: SparkSession) -> None:
 
     data = [(Vectors.dense([1.0, 2.0]), [0.0, 1.0, 0.0]), (Vectors.sparse(2, {}), [1.0, 0.0, 0.0])]
     rows = select(spark.createDataFrame(data, ["features", "label"]), *NAMES)
-    assert summarise(rows, NAMES) == Summary(2, 2, 3, None, None)
+    assert summarise(rows, NAMES)[:5] == (2, 2, 3, None, None)
     assert [row[0] for row in rows.select("x").collect()] == [[1.0, 2.0], [0.0, 0.0]]
 
 
@@ -89,9 +102,3 @@ def test_a_column_of_text_is_refused(spark: SparkSession) -> None:
 
 def test_workers_of_a_local_master_use_loopback(spark: SparkSession) -> None:
     assert advertised_host(spark) == ("127.0.0.1", "127.0.0.1")
-
-
-def test_the_key_does_not_depend_on_the_order_of_fetching(spark: SparkSession) -> None:
-    data: Any = deal(select(frame(spark, 100), *NAMES), 2)
-    keys = [row["key"] for row in data.collect()]
-    assert len(set(keys)) == 100

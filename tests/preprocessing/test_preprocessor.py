@@ -281,3 +281,28 @@ def test_a_class_that_only_tests(spark, tmp_path):
     split = {"method": "column", "column": "station", "test_values": ["4"]}
     with pytest.raises(DataError, match=r"class 'new' has \d+ test rows and no training row"):
         run(spark, tmp_path, spec(path, numeric=["a"], split=split))
+
+
+def test_text_of_a_csv_means_the_same_without_spark(spark, tmp_path):
+    """White space around it, and quotes within it."""
+    texts = [" k0", "k0", 'say "k0", x', " \tk1 ", '"', "back\\"]
+    table = pd.DataFrame(
+        {
+            "n": range(60),
+            'kind "of", it': texts * 10,
+            "class": ["yes", " no ", 'may "be"'] * 20,
+        }
+    )
+    path = write_csv(tmp_path / "x.csv", table)
+    wanted = spec(path, categorical={"columns": ['kind "of", it'], "unseen": "error"})
+    result = run(spark, tmp_path, wanted)
+    fitted = result.fitted
+    assert fitted.classes == ['may "be"', "no", "yes"]
+    assert fitted.categorical[0].categories == sorted({text.strip() for text in texts})
+    ours = fitted.transform(table)
+    trained = np.concatenate([result.split("train")[0], result.split("test")[0]])
+    assert np.array_equal(np.sort(trained, axis=0), np.sort(ours, axis=0))
+    frame = spark.createDataFrame(table).repartition(1)
+    theirs = fitted.transform_spark(frame).orderBy("n").select("features", "label").toPandas()
+    assert np.array_equal(np.stack(theirs.features.to_numpy()), ours)
+    assert theirs.label.tolist() == fitted.labels(table).tolist()

@@ -156,3 +156,43 @@ def test_what_is_no_number():
         "nan",
         "NA",
     ]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("a,a,y", "x.csv: column 'a' occurs twice"),
+        ("a,A,y", "x.csv: column 'a' occurs twice"),
+        ("a,,y", "x.csv: column 2 has no name"),
+        ("a,größe,y", "x.csv: the name of column 2, 'gr.*', is not UTF-8"),
+    ],
+)
+def test_a_header_with_unusable_names(spark, tmp_path, header, said):
+    path = tmp_path / "x.csv"
+    path.write_bytes(f"{header}\n1,2,x\n2,3,y\n".encode("latin-1"))
+    with pytest.raises(DataError, match=said):
+        read(spark, path)
+
+
+def test_doubled_quotes_are_one_quote(spark, tmp_path):
+    table = pd.DataFrame({"n": [1, 2], 'a "b", c': ['say "k0", x', "back\\"]})
+    path = write_csv(tmp_path / "x.csv", table)
+    found = read(spark, path)
+    assert found.columns == list(table.columns)
+    assert [tuple(row) for row in found.collect()] == list(table.itertuples(index=False, name=None))
+
+
+def test_other_files_of_a_directory_are_left_out(spark, tmp_path):
+    (tmp_path / "models.py").write_text("import this\n")
+    write_csv(tmp_path / "1.csv", "a,class\n1,x\n")
+    write_csv(tmp_path / "2.CSV", "a,class\n2,y\n")
+    source = {"events": {"path": str(tmp_path), "format": "csv"}}
+    wanted = PreprocessSpec.model_validate({"sources": source, "label": {"column": "class"}})
+    assert read_table(spark, wanted, look_at_all=False).count() == 2
+
+
+def test_a_ragged_row_is_a_plain_data_error(spark, tmp_path):
+    path = write_csv(tmp_path / "x.csv", "a,class\n1,x\n1,x,9\n")
+    with pytest.raises(DataError) as caught:
+        run(spark, tmp_path, spec(path))
+    assert type(caught.value) is DataError

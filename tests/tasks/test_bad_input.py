@@ -60,6 +60,19 @@ def test_found_before_anything_starts(workspace: Workspace, override: str, expec
     assert not (workspace.folder / "output").exists()
 
 
+def test_missing_config_is_one_line(workspace: Workspace) -> None:
+    command = [word for word in workspace.command() if word not in ("--config", "config.toml")]
+    run = workspace.run(command)
+    assert the_error(run) == "Evaluate: requires the 'config' parameter to be set"
+    assert run.status == 40
+
+
+def test_unknown_task_is_one_line(workspace: Workspace) -> None:
+    run = workspace.luigi(task="Preproces")
+    assert the_error(run).startswith("No task Preproces. Did you mean: Preprocess")
+    assert run.stderr.splitlines() == run.errors
+
+
 def test_status_is_right_without_luigi_cfg(workspace: Workspace) -> None:
     (workspace.folder / "luigi.cfg").unlink()
     run = workspace.luigi("--local-scheduler", "--set", "train.sed=1")

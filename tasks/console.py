@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import sys
+from collections.abc import Callable
 from types import TracebackType
 
 import luigi
+from luigi.parameter import ParameterException
+from luigi.task_register import TaskClassException
 
 from distkeras.errors import DistkerasError
 
@@ -37,8 +41,8 @@ class OneLine(logging.Filter):
         if logging.getLogger("luigi-interface").getEffectiveLevel() <= logging.DEBUG:
             return True
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, DistkerasError):
-            record.msg, record.args = " ".join(str(error).split()), ()
+        if isinstance(error, (DistkerasError, ParameterException)):
+            record.msg, record.args = _line(error), ()
             record.exc_info = record.exc_text = None
             return True
         return record.levelno >= logging.WARNING or "Execution Summary" in record.getMessage()
@@ -55,6 +59,7 @@ def install() -> None:
     logger = logging.getLogger("luigi-interface")
     if not any(isinstance(item, OneLine) for item in logger.filters):
         logger.addFilter(OneLine())
+        _say_instead(TaskClassException, lambda error: f"ERROR: {_line(error)}")
 
 
 def quiet_libraries() -> None:
@@ -97,13 +102,27 @@ def _is_told_once(record: logging.LogRecord) -> bool:
 
 def quiet_interrupt() -> None:
     """Makes Ctrl-C end the process with one line; its exit status stays that of SIGINT."""
+    said = "Interrupted: finished tasks keep their results."
+    _say_instead(KeyboardInterrupt, lambda _: said)
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, ParameterException):
+        # Luigi's own sentence has the Python call in it, which nobody wrote.
+        return re.sub(r"\[args=.*, kwargs=.*\]: ", ": ", text)
+    return text
+
+
+def _say_instead(what: type[BaseException], sentence: Callable[[BaseException], str]) -> None:
+    """An error of this kind that nobody catches ends the process with a line, no traceback."""
     usual = sys.excepthook
 
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            print("Interrupted: finished tasks keep their results.", file=sys.stderr)
+        if issubclass(kind, what):
+            print(sentence(error), file=sys.stderr)
         else:
             usual(kind, error, traceback)
 

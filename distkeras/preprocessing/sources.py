@@ -128,8 +128,14 @@ def _only(path: str, kind: Literal["csv", "parquet"]) -> dict[str, str]:
     endings = [e for ending, of in _ENDINGS.items() if of == kind for e in (ending, f"{ending}.gz")]
     suffixes = tuple(f".{ending}" for ending in endings)
     # A file of its own has no walk: it is read whatever it is called.
-    if not any(f.lower().endswith(suffixes) for _, _, files in os.walk(path) for f in files):
+    walk = ((os.path.relpath(folder, path), name) for folder, _, ns in os.walk(path) for name in ns)
+    folders = sorted({folder for folder, name in walk if name.lower().endswith(suffixes)})
+    if not folders:
         return {}
+    if not any(part == "." or "=" in part for part in (f.split(os.sep)[0] for f in folders)):
+        raise StorageError(
+            f"{path} holds no {kind} file itself; did you mean '{os.path.join(path, folders[0])}'?"
+        )
     either_case = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in e) for e in endings]
     return {"pathGlobFilter": f"*.{{{','.join(either_case)}}}"}
 

@@ -191,6 +191,15 @@ def test_other_files_of_a_directory_are_left_out(spark, tmp_path):
     assert read_table(spark, wanted, look_at_all=False).count() == 2
 
 
+def test_a_directory_whose_files_lie_deeper(spark, tmp_path):
+    (tmp_path / "data").mkdir()
+    write_csv(tmp_path / "data" / "1.csv", "a,class\n1,x\n")
+    source = {"events": {"path": str(tmp_path), "format": "csv"}}
+    wanted = PreprocessSpec.model_validate({"sources": source, "label": {"column": "class"}})
+    with pytest.raises(StorageError, match=r"holds no csv file itself; did you mean '.*/data'"):
+        read_table(spark, wanted, look_at_all=False)
+
+
 def test_a_ragged_row_is_a_plain_data_error(spark, tmp_path):
     path = write_csv(tmp_path / "x.csv", "a,class\n1,x\n1,x,9\n")
     with pytest.raises(DataError) as caught:

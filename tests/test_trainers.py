@@ -119,6 +119,21 @@ def test_regression_with_one_output(spark: SparkSession) -> None:
     assert trainer.history.metrics == ("loss", "mae")
 
 
+def test_a_sequence_of_open_length_and_a_window_larger_than_the_data(frame: DataFrame) -> None:
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.GRU(3), keras.layers.Dense(2, "softmax")]
+    model = keras.Sequential([keras.Input((None, 1)), *layers])
+    trainer = ADAG(model, communication_window=10**6, **arguments(num_epoch=1))
+    trainer.train(frame)
+    assert (trainer.report["rows_merged"], trainer.report["windows"]) == (ROWS, 2)
+
+
+def test_no_worker_is_left_without_rows(frame: DataFrame) -> None:
+    trainer = DOWNPOUR(mlp(), num_workers=4, **arguments(num_epoch=1))
+    trainer.train(frame.limit(4).repartition(4))
+    assert sorted(record.samples for record in trainer.history.records) == [1, 1, 1, 1]
+
+
 def test_more_workers_than_slots_take_turns(frame: DataFrame) -> None:
     trainer = DOWNPOUR(mlp(), num_workers=5, **arguments(num_epoch=1))
     trainer.train(frame, shuffle=True)
@@ -151,6 +166,27 @@ def test_arguments_that_cannot_work_are_quoted(changes: dict[str, Any], message:
 def test_an_elastic_step_that_overshoots_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"rho \* learning_rate = 5.0 \* 0.3 = 1.5"):
         AEASGD(mlp(), learning_rate=0.3, **arguments())
+
+
+def test_an_elastic_step_needs_a_learning_rate() -> None:
+    with pytest.raises(ConfigError, match="learning_rate is None"):
+        AEASGD(mlp(), learning_rate=None, **arguments())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrics": ["accurcy"]}, "Keras knows no metric 'accurcy'"),
+        ({"metrics": "accuracy"}, "metrics is 'accuracy', but must be a list"),
+        ({"loss": "ctc"}, "cannot be trained with this loss"),
+    ],
+)
+def test_what_keras_would_refuse_on_a_worker_is_refused_before(
+    frame: DataFrame, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        ADAG(mlp(), **arguments(**changes)).train(frame)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_single_trainer_has_one_worker() -> None:

@@ -10,8 +10,13 @@ from tests.tasks.workspace import Run, Workspace
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
-    """A working directory in which the whole pipeline has run once, and what that run said."""
+    """A working directory in which the whole pipeline has run once, and what that run said.
+
+    The experiment keeps its predictions.
+    """
     workspace = Workspace.create(tmp_path_factory.mktemp("pipeline"))
+    with (workspace.folder / "config.toml").open("a") as config:
+        config.write("\n[evaluate]\npredictions = true\n")
     return workspace, workspace.luigi()
 
 

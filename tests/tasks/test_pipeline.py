@@ -97,6 +97,9 @@ def test_results_hold_what_they_promise(pipeline: tuple[Workspace, Run]) -> None
     assert sum(history["samples"].to_pylist()) == rows
     metrics = json.loads((found["Evaluate"] / "metrics.json").read_text())
     assert 0.5 < metrics["accuracy"] <= 1
+    kept = pq.read_table(found["Evaluate"] / "predictions")
+    assert kept.num_rows == metrics["rows"]
+    assert {"label", "prediction", "loss"} <= set(kept.column_names)
 
 
 def test_again_runs_nothing_and_imports_nothing_heavy(finished: Workspace) -> None:
@@ -110,24 +113,33 @@ def test_again_runs_nothing_and_imports_nothing_heavy(finished: Workspace) -> No
     assert imported.isdisjoint({"tensorflow", "keras", "pyspark", "py4j", "matplotlib"})
 
 
+def kill_in(task: str, workspace: Workspace) -> int:
+    """Starts a run and ends it with SIGKILL while the task is at work; its JVM's process id."""
+    with start(workspace) as victim:
+        until(staging(workspace, task), victim)
+        (java,) = until(lambda: jvms_below(victim.pid), victim)
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait()
+    return int(java)
+
+
 def test_touching_the_input_runs_all_and_a_killed_run_is_finished_by_the_next(
     finished: Workspace,
 ) -> None:
     before = finished.published()
     os.utime(finished.folder / "events.csv")
-    with start(finished) as victim:
-        until(staging(finished, "Preprocess"), victim)
-        (java,) = until(lambda: jvms_below(victim.pid), victim)
-        os.killpg(victim.pid, signal.SIGKILL)
-        victim.wait()
+    jvms = [kill_in("Preprocess", finished)]
     assert finished.published() == before
     assert finished.leftovers() != []
+    jvms.append(kill_in("Train", finished))
+    (added,) = set(finished.published()) - set(before)
+    assert added.parent.name == "Preprocess"
     again = finished.luigi()
     assert again.status == 0, again.stderr
-    assert sorted(again.ran) == ALL
-    assert len(finished.published()) == 6
+    assert sorted(again.ran) == ["Evaluate", "Train"]
+    assert [len(finished.published(task)) for task in ALL] == [2, 2, 2]
     assert finished.leftovers() == []
-    assert not Path(f"/proc/{java}").exists()
+    assert not any(Path(f"/proc/{java}").exists() for java in jvms)
 
 
 def test_interrupt_ends_cleanly(finished: Workspace) -> None:
@@ -182,7 +194,7 @@ def test_changing_train_runs_train_and_evaluate_and_the_visualiser_sees_them(
     (finished.folder / "central.cfg").write_text("[core]\nlocal_scheduler = false\n")
     with luigid(tmp_path) as port:
         options = ["--scheduler-host", "127.0.0.1", "--scheduler-port", str(port), "--workers", "2"]
-        changed = ["--set", "train.trainer=DOWNPOUR", "--set", "evaluate.predictions=true"]
+        changed = ["--set", "train.trainer=DOWNPOUR"]
         run = finished.luigi(*options, *changed, LUIGI_CONFIG_PATH="central.cfg")
         known = known_tasks(port)
     assert run.status == 0, run.stderr
@@ -193,13 +205,6 @@ def test_changing_train_runs_train_and_evaluate_and_the_visualiser_sees_them(
         assert known[name]["status_message"]
     assert known["Train"]["progress_percentage"] == 100
     assert finished.leftovers() == []
-    check_predictions(max(finished.published("Evaluate"), key=lambda path: path.stat().st_mtime))
-
-
-def check_predictions(evaluated: Path) -> None:
-    kept = pq.read_table(evaluated / "predictions")
-    assert kept.num_rows == json.loads((evaluated / "metrics.json").read_text())["rows"]
-    assert {"label", "prediction", "loss"} <= set(kept.column_names)
 
 
 def test_show_prints_measures_and_times_without_spark(finished: Workspace) -> None:

@@ -6,6 +6,7 @@ import datetime
 import errno
 import multiprocessing
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -69,9 +70,9 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
         upstream = {name: task.key for name, task in self.requires().items()}
         return own | ({"upstream": upstream} if upstream else {})
 
+    @abstractmethod
     def own_parts(self) -> dict[str, Any]:
         """What the result depends on beside its upstream."""
-        raise NotImplementedError
 
     def requires(self) -> dict[str, ExperimentTask]:
         """The tasks before this one, by name."""
@@ -81,6 +82,7 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
         """The directory that holds the result."""
         return Published(f"{self.experiment.output}/{self.task_family}/{self.key}")
 
+    @abstractmethod
     def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
         """Writes everything but the manifest into the directory; returns the manifest's content.
 
@@ -88,7 +90,6 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
             staging: an empty local directory.
             report: takes the progress.
         """
-        raise NotImplementedError
 
     def run(self) -> None:
         """Produces the result and publishes it."""

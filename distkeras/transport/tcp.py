@@ -62,8 +62,8 @@ class TcpServer:
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
         self._listener = _listen(host, port)
+        #: Of the accepting thread alone while it runs.
         self._serving: dict[threading.Thread, Wire] = {}
-        self._lock = threading.Lock()
         self._closing = threading.Event()
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
 
@@ -85,11 +85,9 @@ class TcpServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
-        with self._lock:
-            serving = dict(self._serving)
-        for wire in serving.values():
+        for wire in self._serving.values():
             wire.abort()
-        for thread in serving:
+        for thread in self._serving:
             thread.join()
 
     def _accept(self) -> None:
@@ -110,9 +108,10 @@ class TcpServer:
         wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT))
         name = f"distkeras-worker-{peer}"
         thread = threading.Thread(target=self._serve, args=(wire,), name=name, daemon=True)
-        with self._lock:
-            thread.start()
-            self._serving[thread] = wire
+        thread.start()
+        # A thread cannot strike itself off: it would still run, and nobody would wait for it.
+        self._serving = {one: its for one, its in self._serving.items() if one.is_alive()}
+        self._serving[thread] = wire
 
     def _pause(self, problem: Exception) -> None:
         """Neither a lack of file descriptors nor one of threads lasts for ever."""
@@ -133,8 +132,6 @@ class TcpServer:
         except (DistkerasError, OSError) as problem:
             log.warning("closed the connection from %s: %s", wire.peer, problem)
         finally:
-            with self._lock:
-                self._serving.pop(threading.current_thread(), None)
             wire.close()
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:

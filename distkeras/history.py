@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from distkeras.server import ParameterServer, Record
+from distkeras.conversation import Record
+from distkeras.server import ParameterServer
 
 __all__ = ["History", "PhaseClock", "Progress", "progress"]
 

@@ -19,10 +19,10 @@ from distkeras.errors import ProtocolError
 __all__ = ["HEADER", "MAX_TEXT", "NONCE", "Header", "Kind", "proof"]
 
 MAGIC = b"DKPS"
-VERSION = 1
-#: magic, version, kind, codec, reserved, partition, attempt, epoch, sequence, rows, staleness,
-#: wait, reserved, length
-HEADER = struct.Struct("<4sBBBBIQIQIIfIQ")
+VERSION = 2
+#: magic, version, kind, codec, stop, partition, attempt, epoch, sequence, rows, staleness, wait,
+#: length
+HEADER = struct.Struct("<4sBBBBIQIQQIfQ")
 #: Bytes of a challenge.
 NONCE = 32
 #: Bytes of text that a frame may carry: a traceback, not a book.
@@ -30,7 +30,10 @@ MAX_TEXT = 64 * 1024
 
 
 class Kind(IntEnum):
-    """What a frame is for; the first three are the handshake."""
+    """What a frame is for; the first three are the handshake.
+
+    PATIENCE says that the server waits for other workers and has not forgotten this one.
+    """
 
     CHALLENGE = 1
     HELLO = 2
@@ -43,6 +46,7 @@ class Kind(IntEnum):
     FAIL = 9
     DONE = 10
     REFUSED = 11
+    PATIENCE = 12
 
 
 class Header(NamedTuple):
@@ -54,10 +58,12 @@ class Header(NamedTuple):
         attempt: which try at that partition; a larger one supersedes a smaller one.
         epoch: from 0.
         sequence: the window's number within the partition, from 0, over all epochs.
-        rows: rows in the window; in JOIN, rows in the partition.
+        rows: rows in the window; in JOIN, rows in the partition; in WELCOME and ANSWER, rows that
+            were merged into the center so far.
         staleness: in ANSWER, the updates merged since the worker's last exchange.
         wait: seconds that the worker's last exchange took.
         length: bytes of payload that follow.
+        stop: in WELCOME and ANSWER, whether the worker is to train no further window.
     """
 
     kind: Kind
@@ -69,12 +75,13 @@ class Header(NamedTuple):
     staleness: int = 0
     wait: float = 0.0
     length: int = 0
+    stop: bool = False
 
     def pack(self) -> bytes:
         """The 56 bytes that travel."""
-        kind, partition, attempt, epoch, sequence, rows, staleness, wait, length = self
-        front = (MAGIC, VERSION, kind, 0, 0, partition, attempt, epoch, sequence)
-        return HEADER.pack(*front, rows, staleness, wait, 0, length)
+        kind, partition, attempt, epoch, sequence, rows, staleness, wait, length, stop = self
+        front = (MAGIC, VERSION, kind, 0, stop, partition, attempt, epoch, sequence)
+        return HEADER.pack(*front, rows, staleness, wait, length)
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview) -> Header:
@@ -83,7 +90,7 @@ class Header(NamedTuple):
         Raises:
             ProtocolError: if they are not a header of this version.
         """
-        magic, version, kind, codec, _, *numbers, _, length = HEADER.unpack(data)
+        magic, version, kind, codec, stop, *numbers = HEADER.unpack(data)
         if magic != MAGIC:
             raise ProtocolError(f"frame starts with {magic!r}, not {MAGIC!r}")
         if version != VERSION:
@@ -91,7 +98,7 @@ class Header(NamedTuple):
         if codec != 0:
             raise ProtocolError(f"frame has codec {codec}, which is unknown")
         try:
-            return cls._make((Kind(kind), *numbers, length))
+            return cls._make((Kind(kind), *numbers, bool(stop)))
         except ValueError:
             raise ProtocolError(f"frame has kind {kind}, which is unknown") from None
 

@@ -6,91 +6,38 @@ so a center that was handed out stays what it was, and answering needs no copy.
 Exactly once: each partition's windows are numbered. The server merges the number that it expects
 and no other; the one before is answered again from memory, because its answer may have been
 lost; an attempt that a newer one has superseded is refused.
+
+A synchronous rule merges in rounds: a round is whole when every worker has sent its window or has
+left. Their mean is taken in the order of the workers, whatever the order of arrival.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import reduce
 
 import numpy as np
 
-from distkeras.errors import DataError, ProtocolError, Superseded, TrainingDiverged
+from distkeras.conversation import Answer, Failure, Record, Update, Welcome
+from distkeras.errors import (
+    DataError,
+    ExchangeTimeout,
+    ProtocolError,
+    Superseded,
+    TrainingDiverged,
+    TrainingError,
+)
 from distkeras.rules import Exchange, Rule
 from distkeras.vectors import Vector
 
-__all__ = ["Answer", "Failure", "ParameterServer", "Record", "Update", "Welcome"]
+__all__ = ["ParameterServer"]
 
 
-class Update(NamedTuple):
-    """What a worker sends after a window.
-
-    Attributes:
-        partition: the worker.
-        attempt: its try at the partition.
-        epoch: from 0.
-        sequence: the window's number in the partition, from 0, over all epochs.
-        rows: rows in the window.
-        metrics: float32, shape (m,), the loss first; means over the window's rows.
-        vector: what the rule sends, shape (P,).
-        wait: seconds that this worker's last exchange took; 0 before the first.
-    """
-
-    partition: int
-    attempt: int
-    epoch: int
-    sequence: int
-    rows: int
-    metrics: Vector
-    vector: Vector
-    wait: float
-
-
-class Answer(NamedTuple):
-    """What the server says to an update: the rule's answer, shape (P,), and the staleness."""
-
-    vector: Vector
-    staleness: int
-
-
-class Welcome(NamedTuple):
-    """Where a worker starts: the first window to train, and its weights, shape (P,)."""
-
-    sequence: int
-    weights: Vector
-
-
-class Failure(NamedTuple):
-    """What a worker reported before it ended.
-
-    Attributes:
-        partition: the worker.
-        error: the class name of what it raised.
-        message: its first line.
-        details: the traceback.
-    """
-
-    partition: int
-    error: str
-    message: str
-    details: str
-
-
-@dataclass
-class Record:
-    """One merged window, as the history keeps it. ``wait`` is known one exchange later."""
-
-    worker: int
-    epoch: int
-    window: int
-    samples: int
-    metrics: tuple[float, ...]
-    staleness: int
-    exchange_wait: float
-    timestamp: float
+#: Seconds between two signs of life to a worker that waits for others.
+PATIENCE = 2.0
 
 
 @dataclass
@@ -102,10 +49,11 @@ class _Partition:
     adopted: Vector
     clock: int
     sequence: int = 0
-    merged: int = 0
     sent: Vector | None = None
     answer: Answer | None = None
     record: Record | None = None
+    memory: tuple[Vector, ...] = ()
+    pending: Update | None = None
     left: bool = False
 
 
@@ -117,7 +65,13 @@ class ParameterServer:
         center: c, shape (P,), float32.
         rule: how updates are merged.
         metrics: the names of what an update reports, the loss first.
+        workers: how many a round of a synchronous rule waits for.
+        timeout: seconds that a round may wait for its last worker.
+        now: the time in seconds since 1970, or since whatever a simulation begins with.
         clock: updates merged so far.
+        rows_merged: rows in all merged windows; a row counts once for each epoch.
+        state: what the rule keeps for the center.
+        stopped: why no further window is wanted; empty while they are.
         history: one record for each merged window, in the order of merging.
         failures: what workers reported, in order.
     """
@@ -125,11 +79,19 @@ class ParameterServer:
     center: Vector
     rule: Rule
     metrics: Sequence[str] = ("loss",)
+    workers: int = 1
+    timeout: float = 600.0
+    now: Callable[[], float] = time.time
     clock: int = 0
+    rows_merged: int = 0
+    state: tuple[Vector, ...] = ()
+    stopped: str = ""
     history: list[Record] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     _partitions: dict[int, _Partition] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: bool = False
+    #: The lock; notified when a round was merged, or will never be.
+    _lock: threading.Condition = field(default_factory=threading.Condition)
 
     def join(self, partition: int, attempt: int, rows: int) -> Welcome:
         """Takes a worker in, or takes it in again where an earlier attempt ended.
@@ -154,17 +116,45 @@ class ParameterServer:
                     f"worker {partition} found {rows} rows on attempt {attempt}, but "
                     f"{known.rows} before: the DataFrame is not the same when it is read again"
                 )
-            known.attempt = attempt
-            return Welcome(known.sequence, self._resume(known))
+            known.attempt, known.left = attempt, False
+            return Welcome(
+                known.sequence, self._resume(known), self.rows_merged, bool(self.stopped)
+            )
 
-    def exchange(self, update: Update) -> Answer:
-        """Merges a window, once.
+    def exchange(self, update: Update, waiting: Callable[[], None] = lambda: None) -> Answer:
+        """Merges a window, once; with a synchronous rule, when all workers have sent theirs.
+
+        Args:
+            update: the window.
+            waiting: called now and then while others are waited for.
+
+        Raises:
+            ExchangeTimeout: if a round is not whole within ``timeout``.
+            DistkerasError: as ``offer`` says.
+        """
+        deadline = time.monotonic() + self.timeout
+        while (answer := self.offer(update, min(PATIENCE, self.timeout))) is None:
+            if time.monotonic() >= deadline:
+                raise ExchangeTimeout(self._late(update.partition))
+            waiting()
+        return answer
+
+    def offer(self, update: Update, patience: float = 0.0) -> Answer | None:
+        """Takes a window, and merges it as soon as the rule can; may be called again.
+
+        Args:
+            update: the window.
+            patience: seconds to wait for the other workers of a round.
+
+        Returns:
+            None if the round is not whole yet; with an asynchronous rule it always is.
 
         Raises:
             Superseded: if a newer attempt has joined.
             ProtocolError: if the window is neither the next one nor the one before, or its
                 vector is not as long as the center.
             TrainingDiverged: if the loss or the vector is not finite.
+            TrainingError: if the server was closed.
         """
         if update.vector.shape != self.center.shape:
             raise ProtocolError(
@@ -173,17 +163,26 @@ class ParameterServer:
             )
         finite = np.isfinite(update.metrics[0]) and bool(np.isfinite(update.vector).all())
         with self._lock:
-            known = self._member(update.partition, update.attempt)
-            if update.sequence == known.sequence - 1 and known.answer is not None:
-                return known.answer
-            if update.sequence != known.sequence:
-                raise ProtocolError(
-                    f"worker {update.partition} sent window {update.sequence}, "
-                    f"but {known.sequence} is next"
-                )
-            if not finite:
-                raise TrainingDiverged(_diverged(update))
-            return self._merge(known, update)
+            answer = self._take(update, finite)
+            if answer is None and patience:
+                self._lock.wait(patience)
+                answer = self._take(update, finite)
+            return answer
+
+    def stop(self, reason: str) -> None:
+        """Asks every worker to train no further window; each hears it with its next answer.
+
+        Args:
+            reason: why, in a few words.
+        """
+        with self._lock:
+            self.stopped = self.stopped or reason
+
+    def close(self) -> None:
+        """Ends every wait: workers that wait for others are refused."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
 
     def leave(self, partition: int, attempt: int, wait: float) -> None:
         """Lets a worker go that has trained all its windows.
@@ -197,17 +196,12 @@ class ParameterServer:
             known = self._member(partition, attempt)
             known.left = True
             _note_wait(known, wait)
+            self._end_round()
 
     def fail(self, failure: Failure) -> None:
         """Keeps what a worker reports before it ends with an exception."""
         with self._lock:
             self.failures.append(failure)
-
-    @property
-    def rows_merged(self) -> int:
-        """Rows in all merged windows; a row counts once for each epoch."""
-        with self._lock:
-            return sum(known.merged for known in self._partitions.values())
 
     @property
     def unfinished(self) -> list[int]:
@@ -236,15 +230,70 @@ class ParameterServer:
             return self.center
         return self.rule.adopt(known.sent, known.answer.vector)
 
-    def _merge(self, known: _Partition, update: Update) -> Answer:
+    def _take(self, update: Update, finite: bool) -> Answer | None:
+        known = self._member(update.partition, update.attempt)
+        if update.sequence == known.sequence - 1 and known.answer is not None:
+            return known.answer
+        if update.sequence != known.sequence:
+            raise ProtocolError(
+                f"worker {update.partition} sent window {update.sequence}, "
+                f"but {known.sequence} is next"
+            )
+        if not finite:
+            raise TrainingDiverged(_diverged(update))
+        if not self.rule.synchronous:
+            self._merge_one(known, update)
+            return known.answer
+        if self._closed:
+            raise TrainingError(f"the run ended while worker {update.partition} waited")
+        known.pending = update
+        self._end_round()
+        return known.answer if known.pending is None else None
+
+    def _merge_one(self, known: _Partition, update: Update) -> None:
         staleness = self.clock - known.clock
-        exchange = Exchange(staleness, known.adopted)
-        self.center, vector = self.rule.merge(self.center, update.vector, exchange)
-        self.clock += 1
+        exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
+        merged = self.rule.merge(self.center, update.vector, exchange)
+        self.center, self.state, known.memory = merged.center, merged.state, merged.memory
+        self._note(known, update)
+        self._answer(known, update, merged.answer, staleness)
+
+    def _awaited(self) -> list[int]:
+        """The workers whose windows the round lacks; those that never joined among them."""
+        there = {p for p, known in self._partitions.items() if known.left or known.pending}
+        return sorted(set(range(self.workers)) - there)
+
+    def _late(self, partition: int) -> str:
+        with self._lock:
+            others = ", ".join(map(str, self._awaited()))
+        return (
+            f"worker {partition} waited {self.timeout:g} s for a window of the workers {others}; "
+            f"{self.rule.name} needs all {self.workers} at the same time"
+        )
+
+    def _end_round(self) -> None:
+        """Merges the round if it is whole."""
+        waiting = [known for _, known in sorted(self._partitions.items()) if known.pending]
+        if not waiting or self._awaited():
+            return
+        updates = [known.pending for known in waiting if known.pending]
+        total = reduce(np.add, [update.vector for update in updates])
+        mean = total / np.float32(len(updates))
+        exchange = Exchange(0, waiting[0].adopted, len(updates), self.state)
+        merged = self.rule.merge(self.center, mean, exchange)
+        self.center, self.state = merged.center, merged.state
+        for known, update in zip(waiting, updates, strict=True):
+            self._note(known, update)
+        for known, update in zip(waiting, updates, strict=True):
+            known.pending = None
+            self._answer(known, update, merged.answer, 0)
+        self._lock.notify_all()
+
+    def _answer(self, known: _Partition, update: Update, vector: Vector, staleness: int) -> None:
+        """Keeps what a worker is told, in case that it has to be told again."""
         known.adopted, known.clock = self.center, self.clock
-        known.sequence += 1
-        known.merged += update.rows
-        known.sent, known.answer = update.vector, Answer(vector, staleness)
+        known.sent = update.vector
+        known.answer = Answer(vector, staleness, self.rows_merged, bool(self.stopped))
         _note_wait(known, update.wait)
         known.record = Record(
             worker=update.partition,
@@ -254,10 +303,15 @@ class ParameterServer:
             metrics=tuple(map(float, update.metrics)),
             staleness=staleness,
             exchange_wait=0.0,
-            timestamp=time.time(),
+            timestamp=self.now(),
         )
         self.history.append(known.record)
-        return known.answer
+
+    def _note(self, known: _Partition, update: Update) -> None:
+        """Counts a window that was merged."""
+        self.clock += 1
+        known.sequence += 1
+        self.rows_merged += update.rows
 
 
 def _note_wait(known: _Partition, wait: float) -> None:

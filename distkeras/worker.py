@@ -12,13 +12,23 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import DistkerasError, ExchangeTimeout
 from distkeras.rules import Rule, Window
-from distkeras.server import Failure, Update
 from distkeras.transport import Channel
 from distkeras.vectors import Vector
 
-__all__ = ["Assignment", "Rows", "Schedule", "Step", "Trained", "WindowRunner", "report", "train"]
+__all__ = [
+    "Assignment",
+    "Rows",
+    "Schedule",
+    "Step",
+    "Trained",
+    "WindowRunner",
+    "Worker",
+    "report",
+    "train",
+]
 
 
 class Rows(Protocol):
@@ -41,8 +51,13 @@ class Trained(NamedTuple):
 class WindowRunner(Protocol):
     """What trains a window: a replica of the model."""
 
-    def run(self, weights: Vector, rows: Mapping[str, npt.NDArray[np.generic]]) -> Trained:
-        """Trains on these rows in order, from these weights."""
+    def run(
+        self, weights: Vector, rows: Mapping[str, npt.NDArray[np.generic]], clock: int = 0
+    ) -> Trained:
+        """Trains on these rows in order, from these weights.
+
+        ``clock`` counts the mini-batches that all workers have trained for the center so far.
+        """
 
 
 class Step(NamedTuple):
@@ -62,12 +77,14 @@ class Schedule:
         window: mini-batches in a window, lambda.
         epochs: passes over the partition.
         seed: of the shuffles.
+        portion: mini-batches that a replica takes at once, where a window has more; None for all.
     """
 
     batch_size: int
     window: int
     epochs: int
     seed: int
+    portion: int | None = None
 
     def windows(self, partition: int, rows: int, start: int = 0) -> Iterator[Step]:
         """The windows of a partition from number ``start`` on; every row once an epoch.
@@ -90,6 +107,11 @@ class Schedule:
         """Mini-batches in a window of so many rows; the last may be partial."""
         return -(-rows // self.batch_size)
 
+    def portions(self, indices: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+        """The rows of a window, cut into what a replica takes at once."""
+        span = self.batch_size * (self.portion or self.window)
+        return [indices[first : first + span] for first in range(0, len(indices), span)]
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -97,6 +119,84 @@ class Assignment:
 
     partition: int
     attempt: int
+
+
+class Worker:
+    """One worker between its exchanges: trains a window, and adopts what is answered.
+
+    Args:
+        who: the partition and the attempt.
+        rows: its data.
+        replica: its model.
+        rule: the distributed optimizer.
+        schedule: which rows when.
+
+    Attributes:
+        wait: seconds that its last exchange took; 0 before the first.
+        trained: windows that were trained here.
+    """
+
+    def __init__(
+        self, who: Assignment, rows: Rows, replica: WindowRunner, rule: Rule, schedule: Schedule
+    ) -> None:
+        self._who = who
+        self._rows = rows
+        self._replica = replica
+        self._rule = rule
+        self._schedule = schedule
+        self.wait = 0.0
+        self.trained = 0
+
+    def start(self, welcome: Welcome) -> None:
+        """Begins where the server says."""
+        who, self._weights, self._clock = self._who, welcome.weights, welcome.rows
+        steps = self._schedule.windows(who.partition, len(self._rows), welcome.sequence)
+        self._steps = iter(()) if welcome.stop else steps
+
+    def window(self) -> Update | None:
+        """Trains the next window.
+
+        Returns:
+            What to send to the server; None when there is nothing left to train.
+        """
+        step = next(self._steps, None)
+        if step is None:
+            return None
+        self._after = self._train(step.indices)
+        steps = self._schedule.steps(len(step.indices))
+        self.trained += 1
+        return Update(
+            partition=self._who.partition,
+            attempt=self._who.attempt,
+            epoch=step.epoch,
+            sequence=step.sequence,
+            rows=len(step.indices),
+            metrics=self._after.metrics,
+            vector=self._rule.send(Window(self._after.weights, self._weights, steps)),
+            wait=self.wait,
+        )
+
+    def adopt(self, answer: Answer, wait: float) -> None:
+        """Goes on from the server's answer.
+
+        Args:
+            answer: to what ``window`` returned last.
+            wait: seconds that it took.
+        """
+        self._weights = self._rule.adopt(self._after.weights, answer.vector)
+        self._clock, self.wait = answer.rows, wait
+        if answer.stop:
+            self._steps = iter(())
+
+    def _train(self, indices: npt.NDArray[np.int64]) -> Trained:
+        weights, done = self._weights, 0
+        metrics: list[Vector] = []
+        for part in self._schedule.portions(indices):
+            clock = (self._clock + done) // self._schedule.batch_size
+            weights, told = self._replica.run(weights, self._rows.take(part), clock)
+            metrics.append(told * np.float32(len(part) / len(indices)))
+            done += len(part)
+        return Trained(weights, metrics[0] if len(metrics) == 1 else np.sum(metrics, axis=0))
 
 
 def train(
@@ -123,28 +223,14 @@ def train(
     Raises:
         TrainingError: as the channel says.
     """
-    welcome = channel.join(who.partition, who.attempt, len(rows))
-    weights, wait, trained = welcome.weights, 0.0, 0
-    for step in schedule.windows(who.partition, len(rows), welcome.sequence):
-        after = replica.run(weights, rows.take(step.indices))
-        window = Window(after.weights, weights, schedule.steps(len(step.indices)))
-        update = Update(
-            partition=who.partition,
-            attempt=who.attempt,
-            epoch=step.epoch,
-            sequence=step.sequence,
-            rows=len(step.indices),
-            metrics=after.metrics,
-            vector=rule.send(window),
-            wait=wait,
-        )
+    worker = Worker(who, rows, replica, rule, schedule)
+    worker.start(channel.join(who.partition, who.attempt, len(rows)))
+    while (update := worker.window()) is not None:
         asked = time.perf_counter()
         answer = channel.exchange(update)
-        wait = time.perf_counter() - asked
-        weights = rule.adopt(after.weights, answer.vector)
-        trained += 1
-    channel.leave(who.partition, who.attempt, wait)
-    return trained
+        worker.adopt(answer, time.perf_counter() - asked)
+    channel.leave(who.partition, who.attempt, worker.wait)
+    return worker.trained
 
 
 def report(channel: Channel, partition: int, error: Exception) -> None:

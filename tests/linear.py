@@ -39,7 +39,7 @@ class LinearReplica:
     batch_size: int
     rate: float = 0.05
 
-    def run(self, weights: Vector, rows: Mapping[str, np.ndarray]) -> Trained:
+    def run(self, weights: Vector, rows: Mapping[str, np.ndarray], clock: int = 0) -> Trained:
         losses = []
         for first in range(0, len(rows["x"]), self.batch_size):
             x = rows["x"][first : first + self.batch_size]

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from distkeras.conversation import Update
 from distkeras.history import History, PhaseClock, progress
 from distkeras.rules import downpour
-from distkeras.server import ParameterServer, Update
+from distkeras.server import ParameterServer
 
 
 def server_with(windows: int) -> ParameterServer:

@@ -20,10 +20,11 @@ headers = st.builds(
     attempt=u64,
     epoch=u32,
     sequence=u64,
-    rows=u32,
+    rows=u64,
     staleness=u32,
     wait=st.floats(width=32, allow_nan=False),
     length=u64,
+    stop=st.booleans(),
 )
 
 
@@ -40,7 +41,7 @@ def test_a_header_travels_unchanged(header: Header) -> None:
     ("offset", "value", "complaint"),
     [
         (0, b"HTTP", r"starts with b'HTTP'"),
-        (4, b"\x02", "version 2"),
+        (4, b"\x01", "version 1"),
         (5, b"\x00", "kind 0"),
         (5, b"\xff", "kind 255"),
         (6, b"\x01", "codec 1"),
@@ -74,7 +75,7 @@ def test_a_changed_byte_is_a_header_or_a_protocol_error(
 
 def test_a_number_that_does_not_fit_is_not_cut_short() -> None:
     with pytest.raises(struct.error):
-        Header(Kind.JOIN, rows=2**32).pack()
+        Header(Kind.JOIN, rows=2**64).pack()
 
 
 def test_a_proof_depends_on_token_role_and_both_nonces() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distkeras.conversation import Answer, Update
 from distkeras.rules import RULES
-from distkeras.server import Answer, ParameterServer, Update
+from distkeras.server import ParameterServer
 from distkeras.worker import Assignment, Schedule, train
 from tests.linear import LinearReplica, Table, server_of
 

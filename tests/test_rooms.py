@@ -20,7 +20,7 @@ ROOMS = (
     ("errors",),
     ("vectors", "columns", "losses", "models", "scores", "spool", "storage", "worker_errors"),
     ("rules",),
-    ("messages",),
+    ("conversation", "messages"),
     ("server",),
     ("transport",),
     ("worker",),
@@ -63,7 +63,17 @@ IMPORTERS = {
 }
 
 #: Rooms that need NumPy and the standard library, and no more.
-PLAIN = ("errors", "vectors", "rules", "messages", "server", "transport", "worker", "spool")
+PLAIN = (
+    "errors",
+    "vectors",
+    "rules",
+    "conversation",
+    "messages",
+    "server",
+    "transport",
+    "worker",
+    "spool",
+)
 
 #: What runs whatever it reads. Nothing that came over a wire or from a file goes through these.
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from distkeras.conversation import Failure, Update
 from distkeras.errors import DataError, ProtocolError, Superseded, TrainingDiverged
-from distkeras.rules import RULES, Exchange, Rule, Window, aeasgd, downpour
-from distkeras.server import Failure, ParameterServer, Update
+from distkeras.rules import RULES, Exchange, Merged, Rule, Window, aeasgd, downpour
+from distkeras.server import ParameterServer
 from distkeras.vectors import Vector
 from tests.linear import server_of
 
@@ -155,9 +156,9 @@ def test_staleness_counts_the_updates_of_others_since_the_last_exchange() -> Non
 def test_a_rule_is_told_the_staleness_and_the_center_that_was_adopted() -> None:
     told: list[Exchange] = []
 
-    def merge(center: Vector, sent: Vector, exchange: Exchange) -> tuple[Vector, Vector]:
+    def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
         told.append(exchange)
-        return center + sent, center + sent
+        return Merged(center + sent, center + sent)
 
     server = server_of(Rule("told", lambda window: window.weights, merge, lambda _, c: c))
     server.join(0, 0, rows=8)
@@ -224,7 +225,7 @@ def test_failures_are_kept_in_order(server: ParameterServer) -> None:
 
 
 def test_a_rule_that_raises_changes_nothing() -> None:
-    def merge(center: Vector, sent: Vector, exchange: Exchange) -> tuple[Vector, Vector]:
+    def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
         raise ZeroDivisionError
 
     server = server_of(Rule("broken", lambda window: window.weights, merge, lambda w, _: w))

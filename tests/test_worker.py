@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distkeras.conversation import Answer, Failure, Update
 from distkeras.errors import DataError, ExchangeTimeout, Superseded
 from distkeras.rules import RULES, Rule, Window, adag, downpour, single
-from distkeras.server import Answer, Failure, ParameterServer, Update
+from distkeras.server import ParameterServer
 from distkeras.transport import inproc
 from distkeras.vectors import Vector
 from distkeras.worker import Assignment, Schedule, report, train

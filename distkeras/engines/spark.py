@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from distkeras import errors
 from distkeras.columns import numeric_column, require_column
+from distkeras.conversation import Failure
 from distkeras.engines.task import FEATURES, KEY, LABEL, Job, run
 from distkeras.errors import DistkerasError, EnvironmentProblem, TrainingError, WorkerFailed
-from distkeras.server import Failure, ParameterServer
+from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment
 from distkeras.worker_errors import raised_on_worker

@@ -11,8 +11,8 @@ there is no time between the two.
 
 >>> import numpy as np
 >>> rule = aeasgd(rho=5.0, learning_rate=0.1)
->>> center, answer = rule.merge(np.float32([0, 2]), np.float32([4, 2]), None)
->>> center.tolist(), answer.tolist()
+>>> merged = rule.merge(np.float32([0, 2]), np.float32([4, 2]), None)
+>>> merged.center.tolist(), merged.answer.tolist()
 ([2.0, 2.0], [2.0, 0.0])
 """
 
@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 
 from distkeras.errors import ConfigError
-from distkeras.rules.base import Exchange, Rule, Window
+from distkeras.rules.base import Exchange, Merged, Rule, send_weights
 from distkeras.vectors import Vector
 
 __all__ = ["aeasgd"]
@@ -44,20 +44,13 @@ def aeasgd(rho: float = 5.0, learning_rate: float = 0.1) -> Rule:
         raise ConfigError(
             f"rho * learning_rate = {rho} * {learning_rate} = {alpha:g}, but must be in (0, 1)"
         )
-    return Rule("AEASGD", send, partial(merge, alpha=np.float32(alpha)), adopt)
+    return Rule("AEASGD", send_weights, partial(merge, alpha=np.float32(alpha)), adopt)
 
 
-def send(window: Window) -> Vector:
-    """W itself."""
-    return window.weights
-
-
-def merge(
-    center: Vector, sent: Vector, exchange: Exchange, alpha: np.float32
-) -> tuple[Vector, Vector]:
+def merge(center: Vector, sent: Vector, exchange: Exchange, alpha: np.float32) -> Merged:
     """E = alpha (W - c); c <- c + E; the answer is E."""
     elastic_difference = (sent - center) * alpha
-    return center + elastic_difference, elastic_difference
+    return Merged(center + elastic_difference, elastic_difference)
 
 
 def adopt(weights: Vector, answer: Vector) -> Vector:

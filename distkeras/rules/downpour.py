@@ -9,14 +9,13 @@ Differs from the paper: the worker sends the difference of its weights, not the 
 gradients, so that any local optimizer may make the steps. With plain SGD the two are the same.
 
 >>> import numpy as np
->>> center, answer = downpour().merge(np.float32([1, 2]), np.float32([3, 0]), None)
->>> center.tolist()
+>>> downpour().merge(np.float32([1, 2]), np.float32([3, 0]), None).center.tolist()
 [4.0, 2.0]
 """
 
 from __future__ import annotations
 
-from distkeras.rules.base import Exchange, Rule, Window, adopt_answer
+from distkeras.rules.base import Exchange, Merged, Rule, adopt_answer, send_delta
 from distkeras.vectors import Vector
 
 __all__ = ["downpour"]
@@ -24,15 +23,10 @@ __all__ = ["downpour"]
 
 def downpour() -> Rule:
     """The rule; it has no parameters of its own."""
-    return Rule("DOWNPOUR", send, merge, adopt_answer)
+    return Rule("DOWNPOUR", send_delta, merge, adopt_answer)
 
 
-def send(window: Window) -> Vector:
-    """Delta = W - W0."""
-    return window.weights - window.start
-
-
-def merge(center: Vector, sent: Vector, exchange: Exchange) -> tuple[Vector, Vector]:
+def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
     """C <- c + Delta; the answer is the new center."""
     merged = center + sent
-    return merged, merged
+    return Merged(merged, merged)

@@ -6,13 +6,13 @@ worker: it serves progress, the history and what a retried task resumes from.
 Source: none needed; it is what ``model.fit`` does.
 
 >>> import numpy as np
->>> single().merge(np.float32([0, 0]), np.float32([3, 1]), None)[0].tolist()
+>>> single().merge(np.float32([0, 0]), np.float32([3, 1]), None).center.tolist()
 [3.0, 1.0]
 """
 
 from __future__ import annotations
 
-from distkeras.rules.base import Exchange, Rule, Window
+from distkeras.rules.base import Exchange, Merged, Rule, send_weights
 from distkeras.vectors import Vector
 
 __all__ = ["single"]
@@ -20,17 +20,12 @@ __all__ = ["single"]
 
 def single() -> Rule:
     """The rule; it has no parameters."""
-    return Rule("Single", send, merge, adopt)
+    return Rule("Single", send_weights, merge, adopt)
 
 
-def send(window: Window) -> Vector:
-    """W itself."""
-    return window.weights
-
-
-def merge(center: Vector, sent: Vector, exchange: Exchange) -> tuple[Vector, Vector]:
+def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
     """C <- W; the answer is W too."""
-    return sent, sent
+    return Merged(sent, sent)
 
 
 def adopt(weights: Vector, answer: Vector) -> Vector:

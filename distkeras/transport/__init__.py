@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol
 
-from distkeras.server import Answer, Failure, Update, Welcome
+from distkeras.conversation import Answer, Failure, Update, Welcome
 
 __all__ = ["Channel"]
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from distkeras import errors
+from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import AuthenticationError, ExchangeTimeout, ProtocolError
 from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
-from distkeras.server import Answer, Failure, Update, Welcome
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.vectors import Vector
 
@@ -69,7 +69,7 @@ class TcpChannel:
         header, payload = self._call(
             Kind.WELCOME, Header(Kind.JOIN, partition=partition, attempt=attempt, rows=rows)
         )
-        return Welcome(header.sequence, self._vector(payload))
+        return Welcome(header.sequence, self._vector(payload), header.rows, header.stop)
 
     def exchange(self, update: Update) -> Answer:
         """See ``ParameterServer.exchange``."""
@@ -83,7 +83,7 @@ class TcpChannel:
             wait=update.wait,
         )
         header, payload = self._call(Kind.ANSWER, request, update.metrics, update.vector)
-        return Answer(self._vector(payload), header.staleness)
+        return Answer(self._vector(payload), header.staleness, header.rows, header.stop)
 
     def leave(self, partition: int, attempt: int, wait: float) -> None:
         """See ``ParameterServer.leave``."""
@@ -99,7 +99,12 @@ class TcpChannel:
     ) -> tuple[Header, npt.NDArray[np.uint8]]:
         def attempt(wire: Wire) -> tuple[Header, npt.NDArray[np.uint8]]:
             wire.send(request, *parts)
-            return wire.expect(expected, Kind.REFUSED)
+            while True:
+                header, payload = wire.expect(expected, Kind.REFUSED, Kind.PATIENCE)
+                if header.kind is not Kind.PATIENCE:
+                    return header, payload
+                if wire.deadline is not None:
+                    wire.deadline.renew()
 
         header, payload = self._until_deadline(attempt)
         if header.kind is Kind.REFUSED:

@@ -44,6 +44,10 @@ class Deadline:
             raise TimeoutError("timed out")
         return seconds
 
+    def renew(self) -> None:
+        """Has the seconds count from now: the other side has shown that it lives."""
+        self._end = time.monotonic() + self.seconds
+
     def within(self, seconds: float) -> bool:
         """Whether it passes in less than so many seconds."""
         return self._end - time.monotonic() < seconds

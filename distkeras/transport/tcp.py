@@ -17,6 +17,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from distkeras.conversation import Failure, Update
 from distkeras.errors import (
     AuthenticationError,
     DistkerasError,
@@ -25,7 +26,7 @@ from distkeras.errors import (
     TrainingError,
 )
 from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
-from distkeras.server import Failure, ParameterServer, Update
+from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.vectors import Vector
 
@@ -85,6 +86,7 @@ class TcpServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
+        self._server.close()
         for wire in self._serving.values():
             wire.abort()
         for thread in self._serving:
@@ -136,7 +138,7 @@ class TcpServer:
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
         try:
-            reply, *vector = self._reply(header, payload)
+            reply, *vector = self._reply(wire, header, payload)
         except ProtocolError as refusal:
             _refuse(wire, refusal)
             raise
@@ -150,15 +152,17 @@ class TcpServer:
             wire.send(reply, *vector)
 
     def _reply(
-        self, header: Header, payload: npt.NDArray[np.uint8]
+        self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]
     ) -> tuple[Header] | tuple[Header, Vector]:
         who = header.partition, header.attempt
         if header.kind is Kind.UPDATE:
-            answer = self._server.exchange(self._update(header, payload))
-            return Header(Kind.ANSWER, staleness=answer.staleness), answer.vector
+            vector, staleness, rows, stop = self._server.exchange(
+                self._update(header, payload), lambda: wire.send(Header(Kind.PATIENCE))
+            )
+            return Header(Kind.ANSWER, staleness=staleness, rows=rows, stop=stop), vector
         if header.kind is Kind.JOIN:
-            welcome = self._server.join(*who, header.rows)
-            return Header(Kind.WELCOME, sequence=welcome.sequence), welcome.weights
+            sequence, weights, rows, stop = self._server.join(*who, header.rows)
+            return Header(Kind.WELCOME, sequence=sequence, rows=rows, stop=stop), weights
         if header.kind is Kind.LEAVE:
             self._server.leave(*who, header.wait)
         elif header.kind is Kind.FAIL:

@@ -20,7 +20,7 @@ def test_a_shorter_window_is_divided_by_its_own_steps() -> None:
 
 
 def test_adds_what_was_sent_and_answers_the_center() -> None:
-    center, answer = adag().merge(np.float32([1, 2]), np.float32([1, -0.5]), EXCHANGE)
+    center, answer, *_ = adag().merge(np.float32([1, 2]), np.float32([1, -0.5]), EXCHANGE)
     assert center.tolist() == [2, 1.5]
     assert answer.tolist() == [2, 1.5]
 

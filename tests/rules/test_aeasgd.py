@@ -24,7 +24,7 @@ def test_sends_the_weights_themselves() -> None:
 
 def test_the_center_moves_to_the_worker_by_alpha_and_the_worker_as_far_to_the_center() -> None:
     weights = np.float32([5, -3])
-    center, difference = quarter.merge(np.float32([1, 1]), weights, EXCHANGE)
+    center, difference, *_ = quarter.merge(np.float32([1, 1]), weights, EXCHANGE)
     assert difference.tolist() == [1, -1]
     assert center.tolist() == [2, 0]
     assert quarter.adopt(weights, difference).tolist() == [4, -2]
@@ -43,7 +43,7 @@ def test_what_the_center_gains_the_worker_loses(
 ) -> None:
     weights, center = pair
     rule = aeasgd(rho=alpha, learning_rate=1.0)
-    after, difference = rule.merge(center, weights, EXCHANGE)
+    after, difference, *_ = rule.merge(center, weights, EXCHANGE)
     gained, lost = after - center, weights - rule.adopt(weights, difference)
     np.testing.assert_allclose(gained, lost, atol=1e-3)
 
@@ -51,7 +51,7 @@ def test_what_the_center_gains_the_worker_loses(
 @given(pairs, st.floats(0.01, 0.99))
 def test_the_center_ends_between_the_two(pair: tuple[np.ndarray, np.ndarray], alpha: float) -> None:
     weights, center = pair
-    after, _ = aeasgd(rho=alpha, learning_rate=1.0).merge(center, weights, EXCHANGE)
+    after, _, *_ = aeasgd(rho=alpha, learning_rate=1.0).merge(center, weights, EXCHANGE)
     low, high = np.minimum(weights, center), np.maximum(weights, center)
     assert (after >= low - 1e-3).all()
     assert (after <= high + 1e-3).all()

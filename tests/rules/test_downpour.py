@@ -15,7 +15,7 @@ def test_sends_the_whole_difference_however_many_steps() -> None:
 
 
 def test_adds_what_was_sent_whatever_the_staleness() -> None:
-    center, answer = downpour().merge(np.float32([1, 2]), np.float32([3, -2]), STALE)
+    center, answer, *_ = downpour().merge(np.float32([1, 2]), np.float32([3, -2]), STALE)
     assert center.tolist() == [4, 0]
     assert answer.tolist() == [4, 0]
 
@@ -27,6 +27,6 @@ def test_the_worker_goes_on_from_the_center() -> None:
 def test_two_workers_from_one_start_add_up() -> None:
     rule, center = downpour(), np.float32([1, 1])
     first, second = np.float32([2, 1]), np.float32([1, 4])
-    after, _ = rule.merge(center, rule.send(Window(first, center, 1)), STALE)
-    after, _ = rule.merge(after, rule.send(Window(second, center, 1)), STALE)
+    after, _, *_ = rule.merge(center, rule.send(Window(first, center, 1)), STALE)
+    after, _, *_ = rule.merge(after, rule.send(Window(second, center, 1)), STALE)
     assert after.tolist() == [2, 4]

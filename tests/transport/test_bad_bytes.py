@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distkeras.conversation import Update
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import downpour
-from distkeras.server import ParameterServer, Update
+from distkeras.server import ParameterServer
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
 from tests.linear import WIDTH, server_of

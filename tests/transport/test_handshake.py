@@ -7,10 +7,10 @@ import socket
 import numpy as np
 import pytest
 
+from distkeras.conversation import Failure, Update
 from distkeras.errors import AuthenticationError
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import downpour
-from distkeras.server import Failure, Update
 from distkeras.transport.tcp import TcpServer
 from tests.linear import server_of
 from tests.transport import peers

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 import numpy as np
 import pytest
 
+from distkeras.conversation import Failure, Update
 from distkeras.errors import (
     DataError,
     EnvironmentProblem,
@@ -22,7 +23,7 @@ from distkeras.errors import (
 )
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import RULES, Rule, downpour, single
-from distkeras.server import Failure, ParameterServer, Update
+from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment, Schedule, train
 from tests.linear import LinearReplica, Table, server_of, trained_alone

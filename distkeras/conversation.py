@@ -1,0 +1,96 @@
+"""What a worker and the server say to each other, and what the server notes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from distkeras.vectors import Vector
+
+__all__ = ["Answer", "Failure", "Record", "Update", "Welcome"]
+
+
+class Update(NamedTuple):
+    """What a worker sends after a window.
+
+    Attributes:
+        partition: the worker.
+        attempt: its try at the partition.
+        epoch: from 0.
+        sequence: the window's number in the partition, from 0, over all epochs.
+        rows: rows in the window.
+        metrics: float32, shape (m,), the loss first; means over the window's rows.
+        vector: what the rule sends, shape (P,).
+        wait: seconds that this worker's last exchange took; 0 before the first.
+    """
+
+    partition: int
+    attempt: int
+    epoch: int
+    sequence: int
+    rows: int
+    metrics: Vector
+    vector: Vector
+    wait: float
+
+
+class Answer(NamedTuple):
+    """What the server says to an update.
+
+    Attributes:
+        vector: the rule's answer, shape (P,).
+        staleness: updates merged between this worker's last exchange and this one.
+        rows: rows merged into the center so far, by all workers.
+        stop: whether the worker is to train no further window.
+    """
+
+    vector: Vector
+    staleness: int
+    rows: int = 0
+    stop: bool = False
+
+
+class Welcome(NamedTuple):
+    """Where a worker starts.
+
+    Attributes:
+        sequence: the first window to train.
+        weights: to start from, shape (P,).
+        rows: rows merged into the center so far, by all workers.
+        stop: whether the worker is to train none.
+    """
+
+    sequence: int
+    weights: Vector
+    rows: int = 0
+    stop: bool = False
+
+
+class Failure(NamedTuple):
+    """What a worker reported before it ended.
+
+    Attributes:
+        partition: the worker.
+        error: the class name of what it raised.
+        message: its first line.
+        details: the traceback.
+    """
+
+    partition: int
+    error: str
+    message: str
+    details: str
+
+
+@dataclass
+class Record:
+    """One merged window, as the history keeps it. ``wait`` is known one exchange later."""
+
+    worker: int
+    epoch: int
+    window: int
+    samples: int
+    metrics: tuple[float, ...]
+    staleness: int
+    exchange_wait: float
+    timestamp: float

@@ -1,0 +1,197 @@
+"""Workers that are only simulated: real gradients, on a virtual clock, in one process.
+
+The rules, the server and the loop of the worker are those that run in Spark; only time is made
+up. What happens next is always the earliest event, so the same seeds give the same center, bit
+for bit, and a thousand workers fit on a laptop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from heapq import heappop, heappush
+
+import numpy as np
+
+from distkeras.conversation import Answer, Update, Welcome
+from distkeras.engines.conditions import Breakdown, Conditions
+from distkeras.errors import Superseded
+from distkeras.server import ParameterServer
+from distkeras.worker import Assignment, Rows, Schedule, WindowRunner, Worker
+
+__all__ = ["Simulation"]
+
+
+class Simulation:
+    """Virtual workers around a real server.
+
+    Args:
+        server: the center; its clock is set to the virtual one.
+        schedule: which rows when.
+        shards: each worker's rows.
+        replica: (worker, attempt) -> what trains that worker's windows.
+        conditions: the cluster.
+
+    Attributes:
+        now: virtual seconds since the start.
+    """
+
+    def __init__(
+        self,
+        server: ParameterServer,
+        schedule: Schedule,
+        shards: Sequence[Rows],
+        replica: Callable[[int, int], WindowRunner],
+        conditions: Conditions,
+    ) -> None:
+        conditions.check(len(shards))
+        self.server = server
+        self.schedule = schedule
+        self.replica = replica
+        self.conditions = conditions
+        self.now = 0.0
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._waiting: list[tuple[_Process, Update]] = []
+        self._processes = [_Process(self, number, rows) for number, rows in enumerate(shards)]
+        server.now = lambda: self.now
+
+    def run(self, watch: Callable[[], None] = lambda: None) -> float:
+        """Lets the workers train to their end.
+
+        Args:
+            watch: called after every event.
+
+        Returns:
+            The virtual seconds that it took.
+
+        Raises:
+            TrainingError: as the server says.
+        """
+        for process in self._processes:
+            process.begin()
+        for breakdown in self.conditions.breakdowns:
+            self.after(breakdown.at, partial(self._break, breakdown))
+        while self._events:
+            self.now, _, event = heappop(self._events)
+            event()
+            watch()
+        return self.now
+
+    def after(self, seconds: float, event: Callable[[], None]) -> None:
+        """Has something happen; of two events at the same time the one that was asked for first."""
+        heappush(self._events, (self.now + seconds, self._count, event))
+        self._count += 1
+
+    def arrives(self, process: _Process, update: Update) -> None:
+        """A window reaches the server; all whose windows were merged by it are answered."""
+        self._waiting.append((process, update))
+        self.settle()
+
+    def settle(self) -> None:
+        """Answers those who wait, where their windows were merged."""
+        before = len(self._waiting)
+        waiting, self._waiting = self._waiting, []
+        for process, update in waiting:
+            with suppress(Superseded):  # Its process broke down; the next attempt is at work.
+                answer = self.server.offer(update)
+                if answer is None:
+                    self._waiting.append((process, update))
+                else:
+                    process.is_answered(answer)
+        if 0 < len(self._waiting) < before:
+            self.settle()  # The last one to come completed the round of those before it.
+
+    def _break(self, breakdown: Breakdown) -> None:
+        process = self._processes[breakdown.worker]
+        if process.alive:
+            process.alive = False
+            following = process.following()
+            self._processes[breakdown.worker] = following
+            self.after(breakdown.restart, following.begin)
+
+
+class _Process:
+    """One attempt at a partition: a chain of events that ends when the process breaks down.
+
+    A message that is on its way arrives all the same, as it would in a network.
+    """
+
+    def __init__(self, simulation: Simulation, number: int, rows: Rows, attempt: int = 0) -> None:
+        self._simulation = simulation
+        self._number, self._rows, self._attempt = number, rows, attempt
+        self._random = np.random.default_rng([simulation.conditions.seed, number, attempt])
+        self._sent = 0.0
+        self.alive = True
+
+    def following(self) -> _Process:
+        """The next attempt."""
+        return _Process(self._simulation, self._number, self._rows, self._attempt + 1)
+
+    def begin(self) -> None:
+        """Starts the process."""
+        simulation = self._simulation
+        self._worker = Worker(
+            Assignment(self._number, self._attempt),
+            self._rows,
+            simulation.replica(self._number, self._attempt),
+            simulation.server.rule,
+            simulation.schedule,
+        )
+        self._tell(self._joins)
+
+    def is_answered(self, answer: Answer) -> None:
+        """The server has merged the window that was sent."""
+        self._hear(lambda: self._adopts(answer))
+
+    def _joins(self) -> None:
+        with suppress(Superseded):
+            welcome = self._simulation.server.join(self._number, self._attempt, len(self._rows))
+            self._hear(lambda: self._starts(welcome))
+
+    def _starts(self, welcome: Welcome) -> None:
+        self._worker.start(welcome)
+        self._trains()
+
+    def _trains(self) -> None:
+        update = self._worker.window()
+        if update is None:
+            self._tell(self._leaves)
+            return
+        conditions, steps = self._simulation.conditions, self._simulation.schedule.steps
+        times = [conditions.compute.draw(self._random) for _ in range(steps(update.rows))]
+        slowdown = conditions.slowdown.get(self._number, 1.0)
+        self._after(sum(times) * slowdown, lambda: self._sends(update))
+
+    def _sends(self, update: Update) -> None:
+        self._sent = self._simulation.now
+        self._tell(lambda: self._simulation.arrives(self, update))
+
+    def _adopts(self, answer: Answer) -> None:
+        self._worker.adopt(answer, self._simulation.now - self._sent)
+        self._trains()
+
+    def _leaves(self) -> None:
+        with suppress(Superseded):
+            self._simulation.server.leave(self._number, self._attempt, self._worker.wait)
+            self.alive = False
+            self._simulation.settle()
+
+    def _tell(self, event: Callable[[], None]) -> None:
+        """Has something happen at the server."""
+        self._simulation.after(self._delay(), event)
+
+    def _hear(self, event: Callable[[], None]) -> None:
+        """Has something happen here because the server said so."""
+        self._after(self._delay(), event)
+
+    def _after(self, seconds: float, event: Callable[[], None]) -> None:
+        def unless_broken() -> None:
+            if self.alive:
+                event()
+
+        self._simulation.after(seconds, unless_broken)
+
+    def _delay(self) -> float:
+        return self._simulation.conditions.delay.draw(self._random)

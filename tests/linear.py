@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from distkeras.conversation import Update
 from distkeras.rules import Rule
 from distkeras.server import ParameterServer
 from distkeras.vectors import Vector
@@ -54,6 +56,17 @@ def server_of(rule: Rule, metrics: tuple[str, ...] = ("loss",)) -> ParameterServ
     return ParameterServer(np.zeros(WIDTH, np.float32), rule, metrics)
 
 
+def update(sequence: int, vector: object = (1, 2, 3), loss: float = 0.5, **fields: int) -> Update:
+    """A window of 4 rows of worker 0, unless told otherwise."""
+    values = {"partition": 0, "attempt": 0, "epoch": 0, "rows": 4, "wait": 0.25, **fields}
+    return Update(
+        sequence=sequence,
+        metrics=np.float32([loss]),
+        vector=np.asarray(vector, np.float32),
+        **values,
+    )
+
+
 def trained_alone(rows: Table, schedule: Schedule, rate: float = 0.05) -> Vector:
     """Plain local training over the rows of the schedule, without windows or server."""
     weights = np.zeros(WIDTH, np.float32)
@@ -63,3 +76,24 @@ def trained_alone(rows: Table, schedule: Schedule, rate: float = 0.05) -> Vector
             batch = step.indices[first : first + schedule.batch_size]
             weights = replica.run(weights, rows.take(batch)).weights
     return weights
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Runs ``work(0..count-1)`` at once; what one raises is raised here."""
+    raised: list[BaseException] = []
+    together = threading.Barrier(count)
+
+    def guarded(number: int) -> None:
+        together.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert raised == []

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from distkeras.conversation import Failure, Update
-from distkeras.errors import DataError, ProtocolError, Superseded, TrainingDiverged
+from distkeras.conversation import Failure
+from distkeras.errors import (
+    DataError,
+    ProtocolError,
+    Superseded,
+    TrainingDiverged,
+)
 from distkeras.rules import RULES, Exchange, Merged, Rule, Window, aeasgd, downpour
 from distkeras.server import ParameterServer
 from distkeras.vectors import Vector
-from tests.linear import server_of
+from tests.linear import in_threads, server_of, update
 
 every_rule = pytest.mark.parametrize("rule", [make() for make in RULES.values()], ids=list(RULES))
-
-
-def update(sequence: int, vector: object = (1, 2, 3), loss: float = 0.5, **fields: int) -> Update:
-    values = {"partition": 0, "attempt": 0, "epoch": 0, "rows": 4, "wait": 0.25, **fields}
-    return Update(
-        sequence=sequence,
-        metrics=np.float32([loss]),
-        vector=np.asarray(vector, np.float32),
-        **values,
-    )
 
 
 @pytest.fixture
@@ -184,12 +178,13 @@ def test_a_worker_that_comes_back_keeps_its_staleness_and_adopted_center() -> No
 def test_a_worker_that_comes_back_gets_the_weights_it_had(rule: Rule) -> None:
     server = server_of(rule)
     start = server.join(0, 0, rows=8).weights
-    server.join(1, 0, rows=8)
+    if not rule.synchronous:
+        server.join(1, 0, rows=8)
     weights = np.float32([1, -2, 3])
     answer = server.exchange(update(0, rule.send(Window(weights, start, 2))))
     expected = rule.adopt(weights, answer.vector)
-    # What others merge meanwhile is not what this worker had.
-    server.exchange(update(0, [5, 5, 5], partition=1))
+    if not rule.synchronous:  # What others merge meanwhile is not what this worker had.
+        server.exchange(update(0, [5, 5, 5], partition=1))
     welcome = server.join(0, 1, rows=8)
     assert welcome.sequence == 1
     np.testing.assert_array_equal(welcome.weights, expected)
@@ -237,27 +232,6 @@ def test_a_rule_that_raises_changes_nothing() -> None:
     assert server.history == []
 
 
-def in_threads(count: int, work: Callable[[int], None]) -> None:
-    """Runs ``work(0..count-1)`` at once; what one raises is raised here."""
-    raised: list[BaseException] = []
-    together = threading.Barrier(count)
-
-    def guarded(number: int) -> None:
-        together.wait()
-        try:
-            work(number)
-        except BaseException as error:
-            raised.append(error)
-            raise
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert raised == []
-
-
 def test_eight_threads_lose_nothing() -> None:
     server, exchanges = server_of(downpour()), 200
     stale: dict[int, list[int]] = {}
@@ -293,3 +267,36 @@ def test_the_same_window_from_many_threads_is_merged_once(server: ParameterServe
     assert server.center.tolist() == [1, 2, 3]
     assert server.clock == 1
     assert answers == [[1, 2, 3]] * 8
+
+
+def test_a_stop_reaches_every_worker_with_its_next_answer(server: ParameterServer) -> None:
+    server.join(1, 0, rows=8)
+    assert not server.exchange(update(0)).stop
+    server.stop("the loss is low enough")
+    server.stop("too late")
+    assert server.exchange(update(1)).stop
+    assert server.exchange(update(0, partition=1)).stop
+    assert server.join(2, 0, rows=8).stop
+    assert server.stopped == "the loss is low enough"
+
+
+def test_an_answer_tells_how_many_rows_the_center_has_seen(server: ParameterServer) -> None:
+    assert server.exchange(update(0)).rows == 4
+    assert server.join(1, 0, rows=8).rows == 4
+    assert server.exchange(update(0, partition=1)).rows == 8
+
+
+def test_what_a_rule_keeps_comes_back_for_the_center_and_for_the_worker() -> None:
+    def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
+        told.append((len(exchange.state), len(exchange.memory)))
+        return Merged(center, center, (*exchange.state, sent), (*exchange.memory, sent))
+
+    told: list[tuple[int, int]] = []
+    server = server_of(replace(downpour(), merge=merge))
+    for worker in range(2):
+        server.join(worker, 0, rows=8)
+    server.exchange(update(0))
+    server.exchange(update(0, partition=1))
+    server.join(0, 1, rows=8)  # A retry forgets nothing.
+    server.exchange(update(1, attempt=1))
+    assert told == [(0, 0), (1, 0), (2, 1)]

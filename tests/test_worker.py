@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,8 +17,8 @@ from distkeras.rules import RULES, Rule, Window, adag, downpour, single
 from distkeras.server import ParameterServer
 from distkeras.transport import inproc
 from distkeras.vectors import Vector
-from distkeras.worker import Assignment, Schedule, report, train
-from tests.linear import LinearReplica, Table, server_of, trained_alone
+from distkeras.worker import Assignment, Schedule, Trained, report, train
+from tests.linear import LinearReplica, Table, in_threads, server_of, trained_alone
 
 schedules = st.builds(
     Schedule,
@@ -109,8 +110,12 @@ def test_single_is_plain_local_training_whatever_the_window(window: int) -> None
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_learns_with_several_workers(name: str) -> None:
     server = server_of(RULES[name]())
-    for worker in range(1 if name == "Single" else 3):
+    server.workers = 1 if name == "Single" else 3
+
+    def work(worker: int) -> None:
         run(server, Table(200, worker), Schedule(8, 4, 20, 0), Assignment(worker, 0))
+
+    in_threads(server.workers, work)
     np.testing.assert_allclose(server.center, [1, 2, 3], atol=0.3)
 
 
@@ -219,3 +224,58 @@ def test_an_error_without_words_is_reported_by_its_name() -> None:
 
 def test_a_server_that_was_waited_for_in_vain_is_not_asked_again() -> None:
     assert failure_of(ExchangeTimeout("the parameter server did not answer")) == []
+
+
+def test_a_worker_that_is_stopped_adopts_the_answer_and_leaves() -> None:
+    server = server_of(single())
+
+    class Stopping(Recording):
+        def exchange(self, update: Update) -> Answer:
+            if update.sequence == 2:
+                server.stop("enough")
+            return super().exchange(update)
+
+    who = Assignment(0, 0)
+    schedule = Schedule(2, 2, 3, 0)
+    assert train(who, Table(12), LinearReplica(2), Stopping(server), server.rule, schedule) == 3
+    assert server.unfinished == []
+    assert server.clock == 3
+
+
+def test_a_worker_that_joins_after_the_stop_trains_nothing() -> None:
+    server = server_of(single())
+    server.stop("enough")
+    assert run(server, Table(12), Schedule(2, 2, 3, 0)) == 0
+    assert server.unfinished == []
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 7])
+def test_a_window_in_portions_is_the_same_window(portion: int) -> None:
+    rows, whole = Table(50), Schedule(batch_size=4, window=6, epochs=2, seed=3)
+    servers = [server_of(downpour()), server_of(downpour())]
+    for server, schedule in zip(servers, (whole, replace(whole, portion=portion)), strict=True):
+        run(server, rows, schedule)
+    np.testing.assert_array_equal(servers[0].center, servers[1].center)
+    for record, cut in zip(servers[0].history, servers[1].history, strict=True):
+        np.testing.assert_allclose(cut.metrics, record.metrics, rtol=1e-6)
+
+
+class Clocked:
+    """A replica that learns nothing and keeps the clock of each call."""
+
+    def __init__(self) -> None:
+        self.clocks: list[int] = []
+
+    def run(self, weights: Vector, rows: Mapping[str, np.ndarray], clock: int = 0) -> Trained:
+        self.clocks.append(clock)
+        return Trained(weights, np.float32([0]))
+
+
+def test_the_replica_is_told_the_clock_of_the_center_in_mini_batches() -> None:
+    server, replica = server_of(downpour()), Clocked()
+    schedule = Schedule(batch_size=2, window=4, epochs=1, seed=0, portion=2)
+    other = Table(6)
+    run(server, other, Schedule(2, 4, 1, 0), Assignment(1, 0))
+    with inproc.connect(server) as channel:
+        train(Assignment(0, 0), Table(16), replica, channel, server.rule, schedule)
+    assert replica.clocks == [3, 5, 7, 9]

@@ -69,6 +69,17 @@ def test_training_over_tcp_is_training_in_process(name: str) -> None:
     assert all(record.exchange_wait > 0 for record in far.history)
 
 
+def test_rows_merged_and_a_stop_reach_the_worker(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    with channel_to(address) as channel:
+        assert channel.join(0, 0, 8)[2:] == (0, False)
+        assert channel.exchange(update(0))[1:] == (0, 4, False)
+        server.stop("enough")
+        assert channel.exchange(update(1))[1:] == (0, 8, True)
+        assert channel.join(1, 0, 8)[2:] == (8, True)
+
+
 def test_single_over_tcp_is_plain_local_training() -> None:
     rows, schedule = Table(50), Schedule(batch_size=4, window=3, epochs=2, seed=3)
     server = server_of(single())

@@ -61,27 +61,44 @@ class WindowRunner(Protocol):
 
 
 class Step(NamedTuple):
-    """One window of a partition: its place in the schedule, and its rows."""
+    """One window of a partition.
+
+    Attributes:
+        epoch: in which it ends, from 0.
+        sequence: its number in the partition, from 0, over all epochs.
+        portions: the rows, shape (k,) each: what a replica takes at once, none across two epochs.
+        batches: mini-batches in all of them.
+    """
 
     epoch: int
     sequence: int
-    indices: npt.NDArray[np.int64]
+    portions: tuple[npt.NDArray[np.int64], ...]
+    batches: int
+
+    @property
+    def rows(self) -> int:
+        """Rows in the window."""
+        return sum(map(len, self.portions))
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Which rows are trained when; the same for every attempt at a partition.
 
+    Windows go on across the ends of epochs, so that lambda is what it says also where a partition
+    has fewer mini-batches than a window. Only the last window may be shorter, and only the last
+    mini-batch of each epoch.
+
     Attributes:
         batch_size: rows in a mini-batch.
-        window: mini-batches in a window, lambda.
+        window: mini-batches in a window, lambda; None for one epoch.
         epochs: passes over the partition.
         seed: of the shuffles.
         portion: mini-batches that a replica takes at once, where a window has more; None for all.
     """
 
     batch_size: int
-    window: int
+    window: int | None
     epochs: int
     seed: int
     portion: int | None = None
@@ -94,23 +111,45 @@ class Schedule:
             rows: rows in the partition.
             start: the first window that is wanted.
         """
-        span = self.batch_size * self.window
-        per_epoch = -(-rows // span)
-        for epoch in range(start // per_epoch, self.epochs):
-            order = np.random.default_rng([self.seed, partition, epoch]).permutation(rows)
-            first = max(0, start - epoch * per_epoch)
-            for number in range(first, per_epoch):
-                indices = order[number * span : (number + 1) * span]
-                yield Step(epoch, epoch * per_epoch + number, indices)
+        per_epoch = self.steps(rows)
+        window = self.window or per_epoch
+        orders = _Orders(self.seed, partition, rows)
+        total = per_epoch * self.epochs
+        for sequence, first in enumerate(range(start * window, total, window), start):
+            last = min(first + window, total)
+            portions = tuple(
+                orders.rows(epoch)[begin * self.batch_size : end * self.batch_size]
+                for epoch, begin, end in self._cuts(first, last, per_epoch)
+            )
+            yield Step((last - 1) // per_epoch, sequence, portions, last - first)
 
     def steps(self, rows: int) -> int:
-        """Mini-batches in a window of so many rows; the last may be partial."""
+        """Mini-batches in so many rows; the last may be partial."""
         return -(-rows // self.batch_size)
 
-    def portions(self, indices: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-        """The rows of a window, cut into what a replica takes at once."""
-        span = self.batch_size * (self.portion or self.window)
-        return [indices[first : first + span] for first in range(0, len(indices), span)]
+    def _cuts(self, first: int, last: int, per_epoch: int) -> Iterator[tuple[int, int, int]]:
+        """The mini-batches from ``first`` to ``last``, as (epoch, from, to) within the epoch."""
+        while first < last:
+            epoch, begin = divmod(first, per_epoch)
+            end = min(per_epoch, begin + min(last - first, self.portion or last - first))
+            yield epoch, begin, end
+            first += end - begin
+
+
+class _Orders:
+    """The order of a partition's rows in an epoch; the latest is kept."""
+
+    def __init__(self, seed: int, partition: int, rows: int) -> None:
+        self._key = seed, partition
+        self._rows = rows
+        self._epoch = -1
+        self._order = np.empty(0, np.int64)
+
+    def rows(self, epoch: int) -> npt.NDArray[np.int64]:
+        if epoch != self._epoch:
+            random = np.random.default_rng([*self._key, epoch])
+            self._epoch, self._order = epoch, random.permutation(self._rows)
+        return self._order
 
 
 @dataclass(frozen=True)
@@ -134,6 +173,7 @@ class Worker:
     Attributes:
         wait: seconds that its last exchange took; 0 before the first.
         trained: windows that were trained here.
+        batches: mini-batches in the last of them.
     """
 
     def __init__(
@@ -146,6 +186,7 @@ class Worker:
         self._schedule = schedule
         self.wait = 0.0
         self.trained = 0
+        self.batches = 0
 
     def start(self, welcome: Welcome) -> None:
         """Begins where the server says."""
@@ -162,17 +203,17 @@ class Worker:
         step = next(self._steps, None)
         if step is None:
             return None
-        self._after = self._train(step.indices)
-        steps = self._schedule.steps(len(step.indices))
+        self._after = self._train(step)
         self.trained += 1
+        self.batches = step.batches
         return Update(
             partition=self._who.partition,
             attempt=self._who.attempt,
             epoch=step.epoch,
             sequence=step.sequence,
-            rows=len(step.indices),
+            rows=step.rows,
             metrics=self._after.metrics,
-            vector=self._rule.send(Window(self._after.weights, self._weights, steps)),
+            vector=self._rule.send(Window(self._after.weights, self._weights, step.batches)),
             wait=self.wait,
         )
 
@@ -188,14 +229,14 @@ class Worker:
         if answer.stop:
             self._steps = iter(())
 
-    def _train(self, indices: npt.NDArray[np.int64]) -> Trained:
+    def _train(self, step: Step) -> Trained:
         weights, done = self._weights, 0
         metrics: list[Vector] = []
-        for part in self._schedule.portions(indices):
+        for indices in step.portions:
             clock = (self._clock + done) // self._schedule.batch_size
-            weights, told = self._replica.run(weights, self._rows.take(part), clock)
-            metrics.append(told * np.float32(len(part) / len(indices)))
-            done += len(part)
+            weights, told = self._replica.run(weights, self._rows.take(indices), clock)
+            metrics.append(told * np.float32(len(indices) / step.rows))
+            done += len(indices)
         return Trained(weights, metrics[0] if len(metrics) == 1 else np.sum(metrics, axis=0))
 
 

@@ -71,9 +71,9 @@ def trained_alone(rows: Table, schedule: Schedule, rate: float = 0.05) -> Vector
     """Plain local training over the rows of the schedule, without windows or server."""
     weights = np.zeros(WIDTH, np.float32)
     replica = LinearReplica(schedule.batch_size, rate)
-    for step in schedule.windows(0, len(rows)):
-        for first in range(0, len(step.indices), schedule.batch_size):
-            batch = step.indices[first : first + schedule.batch_size]
+    for indices in (part for step in schedule.windows(0, len(rows)) for part in step.portions):
+        for first in range(0, len(indices), schedule.batch_size):
+            batch = indices[first : first + schedule.batch_size]
             weights = replica.run(weights, rows.take(batch)).weights
     return weights
 

@@ -23,9 +23,10 @@ from tests.linear import LinearReplica, Table, in_threads, server_of, trained_al
 schedules = st.builds(
     Schedule,
     batch_size=st.integers(1, 7),
-    window=st.integers(1, 5),
+    window=st.integers(1, 12) | st.none(),
     epochs=st.integers(1, 3),
     seed=st.integers(0, 2**32),
+    portion=st.integers(1, 5) | st.none(),
 )
 row_counts = st.integers(1, 60)
 
@@ -43,23 +44,42 @@ def run(server: ParameterServer, rows: Table, schedule: Schedule, who: Assignmen
 def test_every_row_comes_exactly_once_an_epoch(
     schedule: Schedule, rows: int, partition: int
 ) -> None:
-    steps = list(schedule.windows(partition, rows))
-    for epoch in range(schedule.epochs):
-        seen = np.concatenate([step.indices for step in steps if step.epoch == epoch])
-        assert sorted(seen) == list(range(rows))
-    assert {step.epoch for step in steps} == set(range(schedule.epochs))
+    portions = [part for step in schedule.windows(partition, rows) for part in step.portions]
+    seen = np.concatenate(portions).reshape(schedule.epochs, rows)
+    for epoch in seen:
+        assert sorted(epoch) == list(range(rows))
 
 
 @given(schedules, row_counts)
-def test_only_the_last_window_of_an_epoch_is_shorter_and_it_is_not_dropped(
+def test_only_the_last_window_is_shorter_and_it_is_not_dropped(
     schedule: Schedule, rows: int
 ) -> None:
-    span = schedule.batch_size * schedule.window
+    per_epoch = -(-rows // schedule.batch_size)
+    window = schedule.window or per_epoch
     steps = list(schedule.windows(0, rows))
+    total = per_epoch * schedule.epochs
     assert [step.sequence for step in steps] == list(range(len(steps)))
-    for step, following in pairwise(steps):
-        assert len(step.indices) == span or following.epoch == step.epoch + 1
-    assert len(steps[-1].indices) == (rows % span or span)
+    assert [step.batches for step in steps[:-1]] == [window] * (len(steps) - 1)
+    assert steps[-1].batches == (total % window or window)
+    assert [step.epoch for step in steps] == [
+        (min(number * window + window, total) - 1) // per_epoch for number in range(len(steps))
+    ]
+
+
+@given(schedules, row_counts)
+def test_a_portion_is_no_longer_than_a_replica_takes_and_within_one_epoch(
+    schedule: Schedule, rows: int
+) -> None:
+    portions = [part for step in schedule.windows(0, rows) for part in step.portions]
+    for part in portions:
+        assert 0 < len(part) <= schedule.batch_size * (schedule.portion or len(part))
+        assert len(set(part)) == len(part)
+    # Only at the end of an epoch may a mini-batch be partial.
+    ends = np.cumsum([len(part) for part in portions])
+    partial = [
+        end for part, end in zip(portions, ends, strict=True) if len(part) % schedule.batch_size
+    ]
+    assert all(end % rows == 0 for end in partial)
 
 
 @given(schedules, row_counts, st.data())
@@ -69,15 +89,17 @@ def test_a_later_start_leaves_exactly_the_windows_that_remain(
     whole = list(schedule.windows(1, rows))
     start = data.draw(st.integers(0, len(whole)))
     remaining = list(schedule.windows(1, rows, start))
-    assert [step[:2] for step in remaining] == [step[:2] for step in whole[start:]]
+    assert [(one.epoch, one.sequence) for one in remaining] == [
+        (one.epoch, one.sequence) for one in whole[start:]
+    ]
     for again, step in zip(remaining, whole[start:], strict=True):
-        np.testing.assert_array_equal(again.indices, step.indices)
+        np.testing.assert_equal(again.portions, step.portions)
 
 
 def test_seed_partition_and_epoch_each_give_another_order() -> None:
     def order(seed: int, partition: int, epoch: int) -> tuple[int, ...]:
         (*_, step) = Schedule(100, 1, epoch + 1, seed).windows(partition, 100)
-        return tuple(step.indices)
+        return tuple(step.portions[0])
 
     orders = {order(*case) for case in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]}
     assert len(orders) == 4
@@ -123,7 +145,7 @@ def test_the_history_tells_what_each_window_was() -> None:
     server = server_of(downpour())
     assert run(server, Table(10), Schedule(batch_size=2, window=3, epochs=2, seed=0)) == 4
     told = [(r.worker, r.epoch, r.window, r.samples, r.staleness) for r in server.history]
-    assert told == [(0, 0, 0, 6, 0), (0, 0, 1, 4, 0), (0, 1, 2, 6, 0), (0, 1, 3, 4, 0)]
+    assert told == [(0, 0, 0, 6, 0), (0, 1, 1, 6, 0), (0, 1, 2, 6, 0), (0, 1, 3, 2, 0)]
     assert server.rows_merged == 20
     assert server.unfinished == []
 
@@ -134,7 +156,7 @@ def test_the_losses_in_the_history_are_those_of_the_replica() -> None:
     run(server, rows, schedule)
     replica, weights, losses = LinearReplica(5), np.zeros(3, np.float32), []
     for step in schedule.windows(0, 30):
-        weights, metrics = replica.run(weights, rows.take(step.indices))
+        weights, metrics = replica.run(weights, rows.take(step.portions[0]))
         losses.append((float(metrics[0]),))
     assert [record.metrics for record in server.history] == losses
 
@@ -151,7 +173,7 @@ def test_a_rule_is_told_the_steps_and_the_two_ends_of_each_window() -> None:
     run(server, rows, schedule)
     assert [window.steps for window in told] == [3, 3, 3, 3]
     run(server, Table(9), schedule, Assignment(1, 0))
-    assert [window.steps for window in told[4:]] == [3, 2, 3, 2]
+    assert [window.steps for window in told[4:]] == [3, 3, 3, 1]
     for window, following in pairwise(told[:4]):
         np.testing.assert_array_equal(following.start, window.weights)
     np.testing.assert_array_equal(told[0].start, np.zeros(3))
@@ -187,7 +209,7 @@ def test_each_exchange_tells_how_long_the_one_before_took() -> None:
 
 def test_a_worker_whose_windows_are_all_merged_trains_none_again() -> None:
     server, rows, schedule = server_of(downpour()), Table(20), Schedule(4, 2, 2, 0)
-    assert run(server, rows, schedule) == 6
+    assert run(server, rows, schedule) == 5
     center, waits = server.center, [record.exchange_wait for record in server.history]
     assert run(server, rows, schedule, Assignment(0, 1)) == 0
     assert server.center is center

@@ -159,8 +159,8 @@ class _Process:
         if update is None:
             self._tell(self._leaves)
             return
-        conditions, steps = self._simulation.conditions, self._simulation.schedule.steps
-        times = [conditions.compute.draw(self._random) for _ in range(steps(update.rows))]
+        conditions = self._simulation.conditions
+        times = [conditions.compute.draw(self._random) for _ in range(self._worker.batches)]
         slowdown = conditions.slowdown.get(self._number, 1.0)
         self._after(sum(times) * slowdown, lambda: self._sends(update))
 

@@ -6,7 +6,7 @@ W <- c. The thesis calls it AGN, accumulated gradient normalisation.
 Source: Hermans, "On Scalable Deep Learning and Parallelizing Gradient Descent", 2017, chapter 3,
 algorithm 1; arXiv:1710.02368.
 
-Differs from the paper: a window that is shorter than lambda because the epoch ends is divided by
+Differs from the paper: a window that is shorter than lambda because the data ends is divided by
 the steps that it has, so that the sent vector stays a mean step.
 
 >>> import numpy as np

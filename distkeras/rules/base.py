@@ -28,7 +28,7 @@ class Window(NamedTuple):
     Attributes:
         weights: W, shape (P,).
         start: W0, shape (P,).
-        steps: lambda, the mini-batches in this window; the last window of an epoch may be shorter.
+        steps: lambda, the mini-batches in this window; the last window may have fewer.
     """
 
     weights: Vector

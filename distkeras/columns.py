@@ -17,7 +17,14 @@ from distkeras.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-__all__ = ["check_finite", "feature_width", "numeric_column", "require_column", "to_numpy"]
+__all__ = [
+    "check_finite",
+    "feature_width",
+    "numeric_column",
+    "quoted",
+    "require_column",
+    "to_numpy",
+]
 
 
 def to_numpy(
@@ -183,14 +190,16 @@ def require_column(dataframe: DataFrame, column: str, argument: str) -> None:
     raise ConfigError(f"{argument}: the data has no column {column!r}; {hint}")
 
 
-def numeric_column(dataframe: DataFrame, column: str) -> Column:
+def numeric_column(dataframe: DataFrame, column: str, vectors: str = "float32") -> Column:
     """The Spark expression that gives ``to_numpy`` what it can read.
 
-    Arrays and numbers stay as they are, ML vectors (dense and sparse) become arrays of float.
+    Arrays and numbers stay as they are, nested arrays become flat ones (row-major), ML vectors
+    (dense and sparse) become arrays. Nulls stay null.
 
     Args:
         dataframe: a Spark DataFrame that has the column.
         column: its name.
+        vectors: what the numbers of an ML vector become, "float32" or "float64".
 
     Raises:
         DataError: the column is neither a number, nor an array of numbers, nor an ML vector.
@@ -198,12 +207,16 @@ def numeric_column(dataframe: DataFrame, column: str) -> Column:
     from pyspark.sql import functions, types
 
     found = dataframe.schema[column].dataType
-    expression = functions.col(_quoted(column))
+    expression = functions.col(quoted(column))
     if found.typeName() in {"vectorudt", "vector"}:
         from pyspark.ml.functions import vector_to_array
 
-        return vector_to_array(expression, "float32").alias(column)
+        # Alone it fails at a null, without naming the column.
+        array = vector_to_array(expression, vectors)
+        return functions.when(expression.isNotNull(), array).alias(column)
     element = found.elementType if isinstance(found, types.ArrayType) else found
+    while isinstance(element, types.ArrayType):
+        expression, element = functions.flatten(expression).alias(column), element.elementType
     if isinstance(element, types.NumericType | types.BooleanType):
         return expression
     raise DataError(
@@ -233,6 +246,6 @@ def feature_width(dataframe: DataFrame, column: str) -> int | None:
     return None if first is None else first[0]
 
 
-def _quoted(column: str) -> str:
+def quoted(column: str) -> str:
     """Spark reads a dot in a name as a field of a struct, unless it stands in backticks."""
     return "`" + column.replace("`", "``") + "`"

@@ -137,8 +137,10 @@ class ModelPredictor:
 
 
 def _readable(dataframe: DataFrame, column: str) -> tuple[DataFrame, str | None]:
-    """For a column of ML vectors: a DataFrame with one of arrays beside it, and its name."""
-    if dataframe.schema[column].dataType.typeName() not in {"vectorudt", "vector"}:
+    """For ML vectors or nested arrays: a DataFrame with flat arrays beside them, and their name."""
+    kind = dataframe.schema[column].dataType
+    nested = kind.simpleString().startswith("array<array<")
+    if kind.typeName() not in {"vectorudt", "vector"} and not nested:
         return dataframe, None
     hidden = f"{column} as array"
     return dataframe.withColumn(hidden, numeric_column(dataframe, column)), hidden

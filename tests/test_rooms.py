@@ -19,19 +19,20 @@ ROOT = Path(__file__).parent.parent
 ROOMS = (
     ("errors",),
     ("vectors", "columns", "losses", "models", "scores", "spool", "storage", "worker_errors"),
-    ("rules",),
+    ("metrics", "names", "schedules", "xla"),
+    ("feed", "rules"),
     ("conversation", "messages"),
     ("server",),
     ("transport",),
     ("worker",),
     ("replica",),
     ("engines",),
-    ("compilation", "history"),
-    ("training",),
+    ("checks", "compilation", "ensembles", "history"),
+    ("history_views", "training"),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.
-    ("aggregates", "preprocessing", "report", "scoring"),
-    ("evaluators", "predictors"),
+    ("aggregates", "preprocessing", "report", "scoring", "transformers"),
+    ("evaluators", "predictors", "utils"),
 )
 RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
 
@@ -39,14 +40,23 @@ RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
 IMPORTERS = {
     "keras": (
         "distkeras/compilation.py",
+        "distkeras/ensembles.py",
         "distkeras/losses.py",
+        "distkeras/metrics.py",
         "distkeras/models.py",
         "distkeras/replica.py",
+        "distkeras/schedules.py",
         "distkeras/scoring.py",
         "distkeras/storage.py",
         "tasks/models.py",
     ),
-    "tensorflow": ("distkeras/models.py", "distkeras/replica.py", "distkeras/scoring.py"),
+    "tensorflow": (
+        "distkeras/models.py",
+        "distkeras/replica.py",
+        "distkeras/schedules.py",
+        "distkeras/scoring.py",
+        "distkeras/xla.py",
+    ),
     "pyspark": (
         "distkeras/aggregates.py",
         "distkeras/columns.py",
@@ -55,6 +65,7 @@ IMPORTERS = {
         "distkeras/predictors.py",
         "distkeras/preprocessing/",
         "distkeras/scoring.py",
+        "distkeras/transformers/",
         "distkeras/worker_errors.py",
         "tasks/session.py",
     ),

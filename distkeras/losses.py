@@ -9,7 +9,7 @@ import numpy as np
 
 from distkeras.errors import ConfigError, DataError
 
-__all__ = ["check_travels", "row_loss", "targets"]
+__all__ = ["check_travels", "loss_name", "row_loss", "target_shape", "targets"]
 
 
 def targets(labels: np.ndarray, width: int, loss: str, name: str, first_row: int = 0) -> np.ndarray:
@@ -28,6 +28,8 @@ def targets(labels: np.ndarray, width: int, loss: str, name: str, first_row: int
     Raises:
         DataError: a class number outside 0 to ``width`` - 1, or lists of another width.
     """
+    if loss.startswith("sparse") and width > 1 and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]  # Arrays of one class number each.
     if labels.ndim == 2 or width == 1:
         found = labels.shape[1] if labels.ndim == 2 else 1
         if found != width:
@@ -43,6 +45,31 @@ def targets(labels: np.ndarray, width: int, loss: str, name: str, first_row: int
     if loss.startswith("sparse"):
         return labels
     return np.asarray(labels[:, None] == np.arange(width), np.float32)
+
+
+def target_shape(output: tuple[int, ...], loss: str) -> tuple[int, ...]:
+    """The shape of one row of what a loss compares with the model's output.
+
+    Args:
+        output: the shape of one row of the output.
+        loss: the loss's name; a ``sparse_...`` one takes a class number in place of the last axis.
+    """
+    classes = loss.startswith("sparse") and bool(output) and output[-1] > 1
+    return output[:-1] if classes else output
+
+
+def loss_name(loss: Any) -> str:
+    """A Keras loss's name.
+
+    Args:
+        loss: a name, a function, a ``keras.losses.Loss``, or None, which has the name "".
+    """
+    import keras
+
+    if loss is None:
+        return ""
+    found = keras.losses.get(loss)
+    return str(getattr(found, "name", getattr(found, "__name__", "")))
 
 
 def row_loss(loss: Any) -> tuple[Callable[[Any, Any], Any] | None, str]:
@@ -81,7 +108,7 @@ def row_loss(loss: Any) -> tuple[Callable[[Any, Any], Any] | None, str]:
             return values + keras.ops.zeros_like(goal[..., 0] if len(goal.shape) > 1 else goal)
         return keras.ops.mean(values, axis=tuple(range(1, len(values.shape))))
 
-    return rows, str(getattr(found, "name", getattr(found, "__name__", "")))
+    return rows, loss_name(found)
 
 
 def check_travels(loss: Any) -> None:

@@ -6,17 +6,30 @@ safe mode when a blueprint is built.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from distkeras.errors import ConfigError
 
-__all__ = ["Blueprint", "build", "check_single", "to_blueprint", "use_cores"]
+__all__ = [
+    "Blueprint",
+    "Port",
+    "build",
+    "check_built",
+    "check_single",
+    "inputs_of",
+    "nested",
+    "outputs_of",
+    "per_output",
+    "to_blueprint",
+    "use_cores",
+]
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,106 @@ def build(blueprint: Blueprint, custom_objects: Mapping[str, Any] | None = None)
     return model
 
 
-def check_single(model: Any, name: str = "keras_model") -> None:
-    """Refuses what is no built model of one input and one output.
+class Port(NamedTuple):
+    """An input or an output of a model.
+
+    Attributes:
+        name: as Keras has it.
+        shape: of one row; None for an axis that is left open.
+        dtype: as Keras has it, e.g. "float32".
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+    @property
+    def rows(self) -> np.dtype[Any]:
+        """The type in which rows for an input are kept: integers are not rounded on the way.
+
+        Half precision and booleans are made by the model itself, out of float32.
+        """
+        exact = self.dtype.lstrip("u").startswith("int") or self.dtype == "float64"
+        return np.dtype(self.dtype if exact else "float32")
+
+
+def inputs_of(model: Any) -> tuple[Port, ...]:
+    """The model's inputs, in the order of ``model.inputs``."""
+    return tuple(
+        Port(tensor.name, tuple(tensor.shape[1:]), str(tensor.dtype)) for tensor in model.inputs
+    )
+
+
+def outputs_of(model: Any) -> tuple[Port, ...]:
+    """The model's outputs, in the order of ``model.outputs``.
+
+    Keras names an output by its key where the model gives a dict, else by its layer.
+    """
+    names = list(getattr(model, "output_names", None) or [tensor.name for tensor in model.outputs])
+    if len(names) > 1 and isinstance(model.output, dict) and len(model.output) == len(names):
+        names = sorted(model.output)
+    return tuple(
+        Port(name, tuple(tensor.shape[1:]), str(tensor.dtype))
+        for name, tensor in zip(names, model.outputs, strict=True)
+    )
+
+
+def nested(model: Any, side: str, flat: Sequence[Any]) -> Any:
+    """Values for all inputs or outputs in the structure in which the model has them.
+
+    Args:
+        model: built.
+        side: "input" or "output".
+        flat: one value each, in the order of ``model.inputs`` or ``model.outputs``.
+
+    Returns:
+        The value itself where there is one; else a list, tuple or dict.
+    """
+    import keras
+
+    if len(flat) == 1:
+        return flat[0]
+    return keras.tree.pack_sequence_as(getattr(model, side), list(flat))
+
+
+def per_output(value: Any, outputs: Sequence[Port], argument: str) -> list[Any]:
+    """What the user gave for the outputs, one for each in their order.
+
+    Args:
+        value: a list in the order of the outputs, a dict by their names, or one value for all.
+        outputs: of the model.
+        argument: that has the value, for messages.
+
+    Raises:
+        ConfigError: a list of another length, or a dict with a name too few or too many.
+    """
+    names = [port.name for port in outputs]
+    if isinstance(value, dict):
+        _check_keys(value, names, argument)
+        return [value[name] for name in names]
+    if not isinstance(value, list | tuple):
+        return [value] * len(names)
+    if len(value) != len(names):
+        raise ConfigError(
+            f"{argument} has {len(value)} entries, but the model has {len(names)} outputs: "
+            f"{', '.join(names)}"
+        )
+    return list(value)
+
+
+def _check_keys(value: Mapping[Any, Any], names: Sequence[str], argument: str) -> None:
+    for key in value:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+            raise ConfigError(f"{argument}: the model has no output {key!r}; {hint}")
+    for name in names:
+        if name not in value:
+            raise ConfigError(f"{argument} has nothing for the model's output {name!r}")
+
+
+def check_built(model: Any, name: str = "keras_model") -> None:
+    """Refuses what is no built model.
 
     Args:
         model: anything.
@@ -79,6 +190,19 @@ def check_single(model: Any, name: str = "keras_model") -> None:
         raise ConfigError(f"{name}: is {type(model).__name__}, not a keras.Model")
     if not model.built or not model.inputs:
         raise ConfigError(f"{name}: {model.name!r} has no input shape yet; begin with keras.Input")
+
+
+def check_single(model: Any, name: str = "keras_model") -> None:
+    """Refuses what is no built model of one input and one output.
+
+    Args:
+        model: anything.
+        name: of the argument or config key that gave it, for messages.
+
+    Raises:
+        ConfigError: says what it is instead.
+    """
+    check_built(model, name)
     for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         if len(tensors) != 1:
             raise ConfigError(f"{name}: {model.name!r} has {len(tensors)} {side}, 1 can be used")

@@ -11,28 +11,24 @@ the end of an epoch has a trace of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from distkeras.errors import ConfigError
-from distkeras.losses import row_loss, targets
+from distkeras.feed import Batch, Feed, Rows
+from distkeras.models import Port
+from distkeras.schedules import on_center_clock
 from distkeras.vectors import Layout, Vector
 from distkeras.worker import Trained
+from distkeras.xla import compiled, xla_helps
 
 __all__ = ["Replica", "ReplicaSpec", "travelling"]
 
-Rows = Mapping[str, npt.NDArray[Any]]
-
-#: How much a layer that can draw random numbers draws; recurrent layers can, and rarely do.
-_RATES = ("rate", "stddev", "dropout", "recurrent_dropout")
-
-#: Layers for which XLA on the CPU is many times slower than TensorFlow's own kernels.
-_SLOW_IN_XLA = ("Conv", "DepthwiseConv", "SeparableConv", "ConvLSTM")
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,11 @@ class ReplicaSpec:
     Attributes:
         config: JSON of the compiled model, as in ``models.Blueprint``.
         batch_size: rows in a mini-batch.
-        window: mini-batches in a window, at most.
+        window: mini-batches in one call of ``run``, at most.
         jit: whether XLA compiles the window; None chooses by the model's layers.
-        input_shape: of a row's features; None takes the model's, which may leave an axis open.
+        inputs: the model's, with every axis closed; None takes them as they are in the model.
+        weighted: whether the rows have weights.
+        class_weight: the weight of a row by the class that its label says.
         custom_objects: classes and functions that Keras does not know, by name.
     """
 
@@ -52,8 +50,15 @@ class ReplicaSpec:
     batch_size: int
     window: int
     jit: bool | None = None
-    input_shape: tuple[int, ...] | None = None
+    inputs: tuple[Port, ...] | None = None
+    weighted: bool = False
+    class_weight: Mapping[int, float] | None = None
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dtypes(self) -> tuple[np.dtype[Any], ...]:
+        """The types in which rows for the inputs are kept; none where ``inputs`` is None."""
+        return tuple(port.rows for port in self.inputs or ())
 
 
 def travelling(model: Any) -> list[Any]:
@@ -78,18 +83,17 @@ class Replica:
     def __init__(self, spec: ReplicaSpec) -> None:
         self._spec = spec
         self._model = _build(spec)
+        self._feed = Feed(self._model, spec.inputs, spec.weighted, spec.class_weight)
         self._weights = travelling(self._model)
         self.layout = Layout(tuple(tuple(weight.shape) for weight in self._weights))
-        self._input_shape = spec.input_shape or tuple(self._model.input_shape[1:])
-        self._output_shape = tuple(self._model.output_shape[1:])
-        self._loss = row_loss(self._model.loss)[1]
-        self._ready(spec.batch_size)
+        self._ready()
         moving = {id(weight) for weight in self._weights}
         self._state = [v for v in _variables(self._model) if id(v) not in moving]
-        self._initial = [variable.numpy() for variable in self._state]
-        jit = _xla_helps(self._model) if spec.jit is None else spec.jit
-        self._full = _compiled(self._window, jit)
-        self._partial = _compiled(self._window, jit=False)
+        self._initial = self.snapshot()
+        self._clock = on_center_clock(self._model.optimizer)
+        jit = xla_helps(self._model) if spec.jit is None else spec.jit
+        self._full = compiled(self._window, jit)
+        self._partial = compiled(self._window, jit=False)
 
     def reset(self, seed: int) -> None:
         """Makes the replica as new: optimizer state, metrics, random generators.
@@ -106,27 +110,48 @@ class Replica:
                 value = random.integers(0, 2**31, value.shape).astype(value.dtype)
             variable.assign(value)
 
-    def run(self, weights: Vector, rows: Rows) -> Trained:
+    def snapshot(self) -> tuple[Array, ...]:
+        """A copy of all that stays with a worker: state of optimizer, metrics, random generators.
+
+        With it, several virtual workers can share one replica.
+        """
+        return tuple(np.array(variable.numpy()) for variable in self._state)
+
+    def restore(self, snapshot: Sequence[Array]) -> None:
+        """Goes back to a snapshot.
+
+        Args:
+            snapshot: from ``snapshot`` of a replica with the same spec.
+        """
+        for variable, value in zip(self._state, snapshot, strict=True):
+            variable.assign(value)
+
+    def run(self, weights: Vector, rows: Rows, clock: int = 0) -> Trained:
         """Trains on the rows in order, in mini-batches.
 
         Args:
             weights: W0, shape (P,), float32.
-            rows: ``x`` of shape (n, d) and ``y`` of shape (n,) or (n, k); n is at most
-                batch_size * window.
+            rows: ``x0``, ``x1``, ... of shape (n,) or (n, d), one for each input; ``y0``, ``y1``,
+                ... of shape (n,) or (n, k), one for each output; ``w`` of shape (n,) where the
+                rows have weights. n is at most batch_size * window.
+            clock: mini-batches merged into the center before the first of these rows. In the
+                k-th mini-batch, from 0, a learning-rate schedule is read at clock + k.
 
         Returns:
             W, and the metrics over these rows, in the order of ``metric_names``.
         """
-        x, y = self._inputs(rows["x"]), self._targets(rows["y"])
+        batch = self._feed(rows)
         size = self._spec.batch_size
-        steps = len(x) // size
+        steps = batch.rows // size
         results: list[Any] = []
         if steps:
-            full = self._batches(x, steps), self._batches(y, steps)
-            weights, results = self._full(weights, *full, np.int32(steps), np.int32(0))
-        if len(x) > steps * size:
-            rest = x[None, steps * size :], y[None, steps * size :]
-            weights, results = self._partial(weights, *rest, np.int32(1), np.int32(steps))
+            full = batch.each(lambda values: self._padded(values, steps))
+            counts = np.int32(steps), np.int32(0), np.int64(clock)
+            weights, results = self._full(weights, full, *counts)
+        if batch.rows > steps * size:
+            rest = batch.each(lambda values: values[None, steps * size :])
+            counts = np.int32(1), np.int32(steps), np.int64(clock + steps)
+            weights, results = self._partial(weights, rest, *counts)
         return Trained(np.asarray(weights), np.array([float(v) for v in results], np.float32))
 
     @property
@@ -134,33 +159,23 @@ class Replica:
         """The names of what ``run`` reports, the loss first."""
         return list(self._model.get_metrics_result())
 
-    def _inputs(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        return np.asarray(x, np.float32).reshape(len(x), *self._input_shape)
-
-    def _targets(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        if len(self._output_shape) == 1:
-            return targets(np.asarray(y, np.float32), self._output_shape[0], self._loss, "label")
-        return np.asarray(y, np.float32).reshape(len(y), *self._output_shape)
-
-    def _batches(self, values: npt.NDArray[Any], steps: int) -> npt.NDArray[Any]:
+    def _padded(self, values: Array, steps: int) -> Array:
         """Shape (window, batch_size, ...); the batches beyond ``steps`` are never read."""
         size, window = self._spec.batch_size, self._spec.window
         shape = (window, size, *values.shape[1:])
         if steps == window:
-            return values.reshape(shape)
+            return values[: window * size].reshape(shape)
         padded = np.zeros(shape, values.dtype)
         padded[:steps] = values[: steps * size].reshape(steps, *shape[1:])
         return padded
 
-    def _ready(self, batch_size: int) -> None:
+    def _ready(self) -> None:
         """Has Keras make every variable now: a compiled function may not make any."""
         self._model.optimizer.build(self._model.trainable_variables)
-        x = np.zeros((batch_size, *self._input_shape), np.float32)
-        label = () if len(self._output_shape) == 1 else (prod(self._output_shape),)
-        y = self._targets(np.zeros((batch_size, *label), np.float32))
-        self._model._symbolic_build(data_batch=(x, y))
+        zeros = self._feed.zeros(self._spec.batch_size)
+        self._model._symbolic_build(data_batch=self._feed.data(zeros))
 
-    def _window(self, flat: Any, x: Any, y: Any, steps: Any, before: Any) -> Any:
+    def _window(self, flat: Any, batch: Batch, steps: Any, before: Any, clock: Any) -> Any:
         """The traced part; ``before`` counts the mini-batches already in the metrics."""
         import tensorflow as tf
 
@@ -172,7 +187,9 @@ class Replica:
                 variable.assign(tf.where(before > 0, variable.value, tf.zeros_like(variable.value)))
 
         def step(index: Any) -> tuple[Any]:
-            self._model.train_step((x[index], y[index]))
+            if self._clock is not None:
+                self._clock.set(clock + tf.cast(index, clock.dtype))
+            self._model.train_step(self._feed.data(batch.each(lambda values: values[index])))
             return (index + 1,)
 
         tf.while_loop(lambda index: index < steps, step, [tf.constant(0)], parallel_iterations=1)
@@ -196,44 +213,3 @@ def _variables(model: Any) -> list[Any]:
     found = [*model.variables, *model.optimizer.variables]
     found += [variable for metric in model.metrics for variable in metric.variables]
     return list({id(variable): variable for variable in found}.values())
-
-
-def _xla_helps(model: Any) -> bool:
-    """Whether XLA makes the window faster: on the CPU, unless it has to convolve or draw numbers.
-
-    Convolutions and Dropout are many times slower in XLA on the CPU than in TensorFlow's own
-    kernels; most else is faster. The choice goes by the layers and not by the clock, so that the
-    same seed gives the same model.
-    """
-    layers = list(model._flatten_layers())
-    convolves = any(type(layer).__name__.startswith(_SLOW_IN_XLA) for layer in layers)
-    return not convolves and not any(map(_draws, layers))
-
-
-def _draws(layer: Any) -> bool:
-    """Whether a layer draws random numbers in training."""
-    if getattr(layer, "seed_generator", None) is None:
-        return False
-    rates = [getattr(layer, name, None) for name in _RATES]
-    known = [rate for rate in rates if isinstance(rate, int | float)]
-    return any(known) if known else True
-
-
-def _compiled(window: Callable[..., Any], jit: bool) -> Callable[..., Any]:
-    import tensorflow as tf
-
-    plain: Callable[..., Any] = tf.function(window, autograph=False, jit_compile=False)
-    if not jit:
-        return plain
-    chosen: list[Callable[..., Any]] = [tf.function(window, autograph=False, jit_compile=True)]
-
-    def call(*arguments: Any) -> Any:
-        try:
-            return chosen[0](*arguments)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
-            if chosen[0] is plain:
-                raise
-            chosen[0] = plain  # This model has an operation that XLA does not know.
-            return plain(*arguments)
-
-    return call

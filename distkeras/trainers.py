@@ -26,25 +26,33 @@ class Trainer(ABC):
     """What all trainers share.
 
     Args:
-        keras_model: a built ``keras.Model`` with one input and one output; it is not changed.
+        keras_model: a built ``keras.Model``; it is not changed.
         worker_optimizer: name, configuration or instance of the Keras optimizer that makes the
             local steps; None takes that of a compiled model.
-        loss: likewise, the loss. With ``categorical_crossentropy`` a label column of class
-            indices is one-hot encoded.
-        metrics: names or instances of Keras metrics.
-        features_col: column of numbers, arrays or ML vectors. Arrays are reshaped to the model's
-            input shape, row-major.
-        label_col: column of class indices, numbers or arrays.
+        loss: likewise, the loss; for several outputs also a list or a dict by their names. With
+            ``categorical_crossentropy`` a label column of class indices is one-hot encoded.
+        metrics: names or instances of Keras metrics; for several outputs also a list with an
+            entry for each or a dict by their names.
+        features_col: column of numbers, arrays or ML vectors; for several inputs a list of such,
+            in the order of ``keras_model.inputs``. Arrays are reshaped to the input's shape,
+            row-major.
+        label_col: column of class indices, numbers or arrays; for several outputs a list of such,
+            in the order of ``keras_model.outputs``.
         num_epoch: passes over the data.
         batch_size: rows in a mini-batch of a worker.
         num_workers: workers, each with its share of the rows; 2 where it is not given.
         communication_window: lambda, mini-batches between two exchanges; each trainer has its own
             default.
-        learning_rate: of the worker optimizer; None leaves it as it is.
+        learning_rate: of the worker optimizer; None leaves it as it is. A Keras schedule in the
+            worker optimizer follows the mini-batches that all workers have merged.
         seed: of the shuffles and of everything random in the model.
         memory_mb: MiB of rows that a worker keeps in memory; the rest go to files.
         timeout: seconds that a worker waits for the parameter server.
         custom_objects: classes and functions that Keras does not know, by name.
+        loss_weights: how much each output's loss counts: a list or a dict by the outputs' names.
+        sample_weight_col: column of numbers of at least 0: how much a row counts in the loss.
+        class_weight: how much a row counts by its class, a dict of class index and weight; 1
+            where a class is left out. Both are multiplied.
 
     Attributes:
         on_progress: called about twice a second on the driver while ``train`` runs.
@@ -66,10 +74,10 @@ class Trainer(ABC):
         keras_model: Any,
         worker_optimizer: Any = None,
         loss: Any = None,
-        metrics: Sequence[Any] | None = ("accuracy",),
+        metrics: Sequence[Any] | Mapping[str, Any] | None = ("accuracy",),
         *,
-        features_col: str = "features",
-        label_col: str = "label",
+        features_col: str | Sequence[str] = "features",
+        label_col: str | Sequence[str] = "label",
         num_epoch: int = 1,
         batch_size: int = 32,
         num_workers: int | None = None,
@@ -79,6 +87,9 @@ class Trainer(ABC):
         memory_mb: int = 256,
         timeout: float = 60.0,
         custom_objects: Mapping[str, Any] | None = None,
+        loss_weights: Sequence[float] | Mapping[str, float] | float | None = None,
+        sample_weight_col: str | None = None,
+        class_weight: Mapping[int, float] | None = None,
     ) -> None:
         self.keras_model = keras_model
         self.worker_optimizer = worker_optimizer
@@ -99,6 +110,9 @@ class Trainer(ABC):
         self.memory_mb = _positive("memory_mb", memory_mb)
         self.timeout = _positive("timeout", timeout)
         self.custom_objects = dict(custom_objects or {})
+        self.loss_weights = loss_weights
+        self.sample_weight_col = sample_weight_col
+        self.class_weight = class_weight
         self.on_progress: Callable[[Progress], None] | None = None
         self.history = History((), ("loss",))
         self.report: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distkeras import compilation
+from distkeras import checks, compilation
 from distkeras.engines import spark
 from distkeras.engines.summary import summarise
 from distkeras.engines.task import Job
@@ -20,6 +20,7 @@ from distkeras.errors import (
     TrainingDiverged,
 )
 from distkeras.history import History, Progress, progress
+from distkeras.names import Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.server import ParameterServer
 from distkeras.worker import Schedule
@@ -49,22 +50,28 @@ class Training:
 
     def __init__(self, trainer: Trainer, dataframe: DataFrame) -> None:
         self._trainer = trainer
-        self._names = trainer.features_col, trainer.label_col
-        self._rows = spark.select(dataframe, *self._names)
+        self._columns = Columns.of(
+            trainer.features_col, trainer.label_col, trainer.sample_weight_col
+        )
+        self._rows = spark.select(dataframe, self._columns)
         self._model = compilation.compiled_copy(trainer.keras_model, _arguments(trainer))
-        self._summary = summarise(self._rows, self._names)
+        checks.check_columns(self._model, self._columns)
+        class_weight = checks.check_class_weight(self._model, trainer.class_weight)
+        self._summary = summarise(self._rows, self._columns)
         if self._summary.rows < trainer.num_workers:
             raise DataError(
                 f"the DataFrame has {self._summary.rows} rows, "
                 f"fewer than num_workers={trainer.num_workers}"
             )
-        compilation.check_rows(self._model, self._summary, self._names)
+        checks.check_rows(self._model, self._summary, class_weight)
         self._spec = ReplicaSpec(
             config=compilation.config_of(self._model),
             batch_size=trainer.batch_size,
             # A window never has more mini-batches than the data.
             window=min(trainer.communication_window, -(-self._summary.rows // trainer.batch_size)),
-            input_shape=compilation.input_shape(self._model, self._summary.width),
+            inputs=checks.closed_inputs(self._model, self._summary),
+            weighted=self._columns.sample_weight is not None,
+            class_weight=class_weight,
             custom_objects=trainer.custom_objects,
         )
         # Building one here finds what would fail on every worker, and names the metrics.
@@ -144,7 +151,7 @@ class Training:
                 trainer.batch_size, trainer.communication_window, trainer.num_epoch, trainer.seed
             ),
             layout=self._layout,
-            names=self._names,
+            columns=self._columns,
             memory=int(trainer.memory_mb * 2**20),
             cores=int(self._rows.sparkSession.conf.get("spark.task.cpus", "1") or 1),
             timeout=trainer.timeout,
@@ -156,7 +163,7 @@ def _probe(spec: ReplicaSpec) -> Replica:
         return Replica(spec)
     except DistkerasError:
         raise
-    except (TypeError, ValueError) as problem:
+    except (TypeError, ValueError, KeyError) as problem:
         first = str(problem).strip().splitlines()[0]
         raise ConfigError(f"the model cannot be trained with this loss: {first}") from problem
 
@@ -167,5 +174,6 @@ def _arguments(trainer: Trainer) -> compilation.CompileArguments:
         trainer.loss,
         trainer.metrics,
         trainer.optimizer_learning_rate,
+        trainer.loss_weights,
         trainer.custom_objects,
     )

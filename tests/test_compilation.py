@@ -6,20 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from distkeras.compilation import CompileArguments, check_rows, compiled_copy
-from distkeras.engines.summary import Summary
-from distkeras.errors import ConfigError, DataError
-
-NAMES = ("features", "label")
+from distkeras.compilation import CompileArguments, compiled_copy
+from distkeras.errors import ConfigError
 
 
 def model_of(units: int = 2, width: int = 4) -> Any:
     return keras.Sequential([keras.Input((width,)), keras.layers.Dense(units)])
-
-
-def summary(**changes: Any) -> Summary:
-    known = {"rows": 10, "width": 4, "label_width": None, "label_min": 0.0, "label_max": 1.0}
-    return Summary(**{**known, **changes})
 
 
 def test_the_copy_is_compiled_and_the_model_is_left_alone() -> None:
@@ -81,43 +73,3 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     with pytest.raises(ConfigError, match=message) as caught:
         compiled_copy(model, arguments)
     assert "\n" not in str(caught.value)
-
-
-def test_a_model_with_two_inputs_is_refused() -> None:
-    inputs = [keras.Input((2,)), keras.Input((2,))]
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()(inputs)))
-    with pytest.raises(ConfigError, match="2 inputs, 1 can be used"):
-        compiled_copy(model, CompileArguments("sgd", "mse"))
-
-
-@pytest.mark.parametrize(
-    ("units", "loss", "rows"),
-    [
-        (2, "sparse_categorical_crossentropy", summary()),
-        (2, "categorical_crossentropy", summary()),
-        (2, "categorical_crossentropy", summary(label_width=2, label_min=None)),
-        (1, "binary_crossentropy", summary()),
-        (1, "mse", summary(label_max=9.5)),
-        (3, "mse", summary(label_width=3)),
-    ],
-)
-def test_rows_that_fit_the_model(units: int, loss: str, rows: Summary) -> None:
-    check_rows(compiled_copy(model_of(units), CompileArguments("sgd", loss, [])), rows, NAMES)
-
-
-@pytest.mark.parametrize(
-    ("units", "loss", "rows", "message"),
-    [
-        (2, "mse", summary(width=5), "'features': the rows have 5 features.* takes 4"),
-        (2, "mse", summary(label_max=0.5, label_min=0.5), "takes class numbers from 0 to 1"),
-        (1, "sparse_categorical_crossentropy", summary(), "an output unit for each class"),
-        (2, "mse", summary(label_width=3), "'label' has 3 numbers.* gives 2"),
-        (2, "sparse_categorical_crossentropy", summary(label_max=2.0), r"from 0 to 2.*0 to 1"),
-        (2, "categorical_crossentropy", summary(label_min=-1.0), "from -1 to 1"),
-        (1, "binary_crossentropy", summary(label_max=2.0), "takes 0 to 1"),
-    ],
-)
-def test_rows_that_do_not_fit_the_model(units: int, loss: str, rows: Summary, message: str) -> None:
-    model = compiled_copy(model_of(units), CompileArguments("sgd", loss, []))
-    with pytest.raises(DataError, match=message):
-        check_rows(model, rows, NAMES)

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from distkeras import replica
 from distkeras.errors import ConfigError
 from distkeras.replica import Replica, ReplicaSpec, travelling
 
@@ -34,12 +33,12 @@ def flat(model: Any) -> np.ndarray:
 def rows_of(count: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(count, 5)).astype("f4")
-    return {"x": x, "y": rng.integers(0, 3, count)}
+    return {"x0": x, "y0": rng.integers(0, 3, count)}
 
 
 def fit(model: Any, rows: dict[str, np.ndarray]) -> dict[str, list[float]]:
     """What Keras itself does with the same rows in the same order."""
-    history = model.fit(rows["x"], rows["y"], batch_size=BATCH, shuffle=False, verbose=0)
+    history = model.fit(rows["x0"], rows["y0"], batch_size=BATCH, shuffle=False, verbose=0)
     return dict(history.history)
 
 
@@ -74,10 +73,10 @@ def test_the_optimizer_keeps_its_state_from_window_to_window() -> None:
 def test_the_inputs_of_a_window_are_not_changed() -> None:
     model = mlp()
     weights, rows = flat(model), rows_of(BATCH)
-    kept = weights.copy(), rows["x"].copy()
+    kept = weights.copy(), rows["x0"].copy()
     Replica(spec_of(model, jit=False)).run(weights, rows)
     np.testing.assert_array_equal(weights, kept[0])
-    np.testing.assert_array_equal(rows["x"], kept[1])
+    np.testing.assert_array_equal(rows["x0"], kept[1])
 
 
 def test_reset_makes_it_as_new_dropout_and_all() -> None:
@@ -144,27 +143,9 @@ def test_flat_features_take_the_shape_of_the_input() -> None:
     model.compile("sgd", "mse", metrics=[])
     x = np.random.default_rng(0).normal(size=(BATCH, 16)).astype("f4")
     y = x.sum(1)
-    trained = Replica(spec_of(model)).run(flat(model), {"x": x, "y": y})
+    trained = Replica(spec_of(model)).run(flat(model), {"x0": x, "y0": y})
     model.train_on_batch(x.reshape(BATCH, 4, 4, 1), y[:, None])
     np.testing.assert_allclose(trained.weights, flat(model), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("layers", "xla"),
-    [
-        ([keras.layers.Dense(2)], True),
-        ([keras.layers.Reshape((5, 1)), keras.layers.LSTM(2)], True),
-        ([keras.layers.Dense(2), keras.layers.BatchNormalization()], True),
-        ([keras.layers.Dense(2), keras.layers.Dropout(0.1)], False),
-        ([keras.layers.Dense(2), keras.layers.Dropout(0.0)], True),
-        ([keras.layers.Dense(2), keras.layers.GaussianNoise(0.1)], False),
-        ([keras.layers.Reshape((5, 1)), keras.layers.GRU(2, recurrent_dropout=0.1)], False),
-        ([keras.layers.Reshape((5, 1)), keras.layers.Conv1D(2, 3)], False),
-        ([keras.Sequential([keras.layers.Reshape((5, 1)), keras.layers.Conv1D(2, 3)])], False),
-    ],
-)
-def test_xla_is_left_out_where_it_is_slow(layers: list[Any], xla: bool) -> None:
-    assert replica._xla_helps(keras.Sequential([keras.Input((5,)), *layers])) is xla
 
 
 def test_a_model_that_xla_cannot_compile_falls_back_to_tensorflow() -> None:
@@ -192,10 +173,10 @@ def test_a_model_with_its_own_train_step_trains_by_it() -> None:
     inputs = keras.Input((5,))
     model = Doubled(inputs, keras.layers.Dense(1)(inputs))
     model.compile(keras.optimizers.SGD(0.01), "mse", metrics=[])
-    rows = {**rows_of(BATCH), "y": np.ones(BATCH, "f4")}
+    rows = {**rows_of(BATCH), "y0": np.ones(BATCH, "f4")}
     spec = spec_of(model, custom_objects={"Doubled": Doubled}, jit=False)
     trained = Replica(spec).run(flat(model), rows).weights
-    model.train_on_batch(rows["x"], rows["y"][:, None])
+    model.train_on_batch(rows["x0"], rows["y0"][:, None])
     np.testing.assert_allclose(trained, flat(model), atol=1e-6)
 
 

@@ -20,8 +20,15 @@ import pyarrow as pa
 from distkeras import errors
 from distkeras.columns import numeric_column, require_column
 from distkeras.conversation import Failure
-from distkeras.engines.task import FEATURES, KEY, LABEL, Job, run
-from distkeras.errors import DistkerasError, EnvironmentProblem, TrainingError, WorkerFailed
+from distkeras.engines.task import Job, run
+from distkeras.errors import (
+    DataError,
+    DistkerasError,
+    EnvironmentProblem,
+    TrainingError,
+    WorkerFailed,
+)
+from distkeras.names import KEY, SAMPLE_WEIGHT, Columns
 from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment
@@ -43,24 +50,30 @@ CANCEL_TIMEOUT = 30.0
 _FINAL = ("ConfigError", "DataError", "EnvironmentProblem", "TrainingDiverged")
 
 
-def select(dataframe: DataFrame, features: str, label: str) -> DataFrame:
-    """The two columns that training needs, under fixed names.
+def select(dataframe: DataFrame, columns: Columns) -> DataFrame:
+    """The columns that training needs, under fixed names.
 
     Args:
         dataframe: with the columns.
-        features: the name of a column of numbers, arrays or ML vectors.
-        label: likewise.
+        columns: of numbers, arrays or ML vectors; the weight's of numbers.
 
     Raises:
         ConfigError: if a column is missing.
         DataError: if a column is not numeric.
     """
-    for column, argument in ((features, "features_col"), (label, "label_col")):
+    weight = columns.sample_weight
+    asked = [(name, "features_col") for name in columns.features]
+    asked += [(name, "label_col") for name in columns.labels]
+    asked += [] if weight is None else [(weight, "sample_weight_col")]
+    for column, argument in asked:
         require_column(dataframe, column, argument)
-    return dataframe.select(
-        numeric_column(dataframe, features).alias(FEATURES),
-        numeric_column(dataframe, label).alias(LABEL),
-    )
+    chosen = {
+        fixed: numeric_column(dataframe, name).alias(fixed) for fixed, name in columns.fixed.items()
+    }
+    rows = dataframe.select(*chosen.values())
+    if weight is not None and rows.schema[SAMPLE_WEIGHT].dataType.typeName() == "array":
+        raise DataError(f"column {weight!r} holds arrays, but a row's weight is one number")
+    return rows
 
 
 def deal(

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from distkeras.engines.task import FEATURES, LABEL
 from distkeras.errors import DataError
+from distkeras.names import Columns
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-__all__ = ["Summary", "summarise"]
+__all__ = ["ColumnSummary", "Summary", "summarise"]
 
-COLUMNS = (FEATURES, LABEL)
+
+class ColumnSummary(NamedTuple):
+    """What a column is like.
+
+    Attributes:
+        name: the user's, for messages.
+        width: numbers in a row; None where the column holds numbers, not arrays.
+        low: the smallest number, where it holds numbers.
+        high: the largest one.
+    """
+
+    name: str
+    width: int | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in a row."""
+        return 1 if self.width is None else self.width
 
 
 class Summary(NamedTuple):
@@ -20,69 +40,76 @@ class Summary(NamedTuple):
 
     Attributes:
         rows: their number.
-        width: numbers in a row's features.
-        label_width: numbers in a row's label; None where the label is a number, not an array.
-        label_min: the smallest label, where it is a number.
-        label_max: the largest one.
+        features: a column for each input of the model.
+        labels: a column for each output of the model.
         partition_rows: rows in each of Spark's partitions, by their number.
     """
 
     rows: int
-    width: int
-    label_width: int | None
-    label_min: float | None
-    label_max: float | None
+    features: tuple[ColumnSummary, ...]
+    labels: tuple[ColumnSummary, ...]
     partition_rows: tuple[int, ...] = ()
 
 
-def summarise(rows: DataFrame, names: tuple[str, str]) -> Summary:
+def summarise(rows: DataFrame, columns: Columns) -> Summary:
     """Counts and measures the rows in one pass.
 
     Args:
         rows: from ``engines.spark.select``.
-        names: (features, label), the user's names, for messages.
+        columns: the user's names, for messages.
 
     Raises:
-        DataError: if there are no rows, a null, or arrays of different lengths.
+        DataError: if there are no rows, a null, arrays of different lengths, or a weight that is
+            no number of at least 0.
     """
     from pyspark.sql import functions as F
 
-    arrays = [_is_array(rows, column) for column in COLUMNS]
     wanted: list[Column] = [F.count(F.lit(1))]
-    for column, array in zip(COLUMNS, arrays, strict=True):
-        value = F.size(column) if array else F.col(column)
+    for column in columns.fixed:
+        value = F.size(column) if _is_array(rows, column) else F.col(column)
         wanted += [F.count(column), F.min(value), F.max(value)]
     found = rows.groupBy(F.spark_partition_id()).agg(*wanted).collect()
     counts = {row[0]: row[1] for row in found}
     total = sum(counts.values())
     if not total:
         raise DataError("the DataFrame has no rows")
-    ranges = [
-        _range(name, array, total, [(row[at], row[at + 1], row[at + 2]) for row in found])
-        for name, array, at in zip(names, arrays, (2, 5), strict=True)
+    measured = [
+        _measured(
+            name, _is_array(rows, column), total, [row[2 + 3 * i : 5 + 3 * i] for row in found]
+        )
+        for i, (column, name) in enumerate(columns.fixed.items())
     ]
-    (width, _), (low, high) = ranges
-    return Summary(
-        rows=total,
-        width=int(width) if arrays[0] else 1,
-        label_width=int(low) if arrays[1] else None,
-        label_min=None if arrays[1] else float(low),
-        label_max=None if arrays[1] else float(high),
-        partition_rows=tuple(counts.get(i, 0) for i in range(max(counts) + 1)),
-    )
+    if columns.sample_weight is not None:
+        _check_weights(measured.pop())
+    inputs = len(columns.features)
+    partitions = tuple(counts.get(i, 0) for i in range(max(counts) + 1))
+    return Summary(total, tuple(measured[:inputs]), tuple(measured[inputs:]), partitions)
 
 
-def _range(
+def _measured(
     name: str, array: bool, total: int, parts: list[tuple[int, Any, Any]]
-) -> tuple[Any, Any]:
-    """The least and the greatest value (of arrays: length) over (known, least, greatest)."""
+) -> ColumnSummary:
+    """A column out of (known, least, greatest value or length) of each partition."""
     nulls = total - sum(known for known, _, _ in parts)
     if nulls:
         raise DataError(f"column {name!r} is null in {nulls} of {total} rows")
     low, high = min(low for _, low, _ in parts), max(high for _, _, high in parts)
-    if array and low != high:
+    if not array:
+        return ColumnSummary(name, None, float(low), float(high))
+    if low != high:
         raise DataError(f"column {name!r} holds arrays of different lengths, {low} to {high}")
-    return low, high
+    return ColumnSummary(name, int(low))
+
+
+def _check_weights(column: ColumnSummary) -> None:
+    assert column.low is not None
+    assert column.high is not None
+    # To Spark NaN is greater than any number.
+    if column.low < 0 or not isfinite(column.high):
+        bad = column.low if column.low < 0 else column.high
+        raise DataError(f"column {column.name!r}: a row has the weight {bad:g}, not 0 or more")
+    if column.high == 0:
+        raise DataError(f"column {column.name!r}: every row has the weight 0")
 
 
 def _is_array(rows: DataFrame, column: str) -> bool:

@@ -5,15 +5,16 @@ Takes a plain iterator of Arrow batches, so that it runs in a test with a list a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
+from distkeras.names import KEY, SAMPLE_WEIGHT, Columns, feature
 from distkeras.rules import Rule
 from distkeras.spool import Spool
 from distkeras.transport.client import TcpChannel
@@ -23,10 +24,7 @@ from distkeras.worker import Assignment, Schedule, report, train
 if TYPE_CHECKING:
     from distkeras.replica import Replica, ReplicaSpec
 
-__all__ = ["FEATURES", "KEY", "LABEL", "Job", "run"]
-
-#: The columns of a worker's batches; the user's are renamed to these.
-KEY, FEATURES, LABEL = "key", "x", "y"
+__all__ = ["Job", "fill", "run"]
 
 #: The replica of the last task in this process: Spark re-uses its Python workers, and a window
 #: that is compiled already saves a second training its start.
@@ -42,7 +40,7 @@ class Job:
         rule: the distributed optimizer.
         schedule: which rows when.
         layout: of the vectors that are exchanged.
-        names: (features, label), the user's names of the columns, for messages.
+        columns: the user's names of the columns.
         memory: bytes of rows that a worker keeps in memory.
         cores: threads that a worker computes with.
         timeout: seconds that a call to the server may take.
@@ -54,7 +52,7 @@ class Job:
     rule: Rule
     schedule: Schedule
     layout: Layout
-    names: tuple[str, str]
+    columns: Columns
     memory: int
     cores: int = 1
     timeout: float = 60.0
@@ -72,7 +70,7 @@ def run(
     """Trains one partition and returns the windows trained.
 
     Args:
-        batches: with the columns KEY (int64), FEATURES (numbers or lists) and LABEL (likewise).
+        batches: with the column "key" (int64) and those of ``job.columns.fixed``, numbers or lists.
         job: what to do.
         who: the partition and the attempt.
         directory: where rows beyond the memory bound are kept.
@@ -86,7 +84,7 @@ def run(
         Spool(job.memory, directory) as rows,
     ):
         try:
-            fill(rows, batches, job.names)
+            fill(rows, batches, job.columns, job.spec.dtypes)
             if not len(rows):
                 raise DataError(f"worker {who.partition} got no rows: use fewer workers")
             return train(who, rows, _replica(job, who), channel, job.rule, job.schedule)
@@ -95,32 +93,58 @@ def run(
             raise
 
 
-def fill(rows: Spool, batches: Iterator[pa.RecordBatch], names: tuple[str, str]) -> None:
+def fill(
+    rows: Spool,
+    batches: Iterator[pa.RecordBatch],
+    columns: Columns,
+    dtypes: Sequence[np.dtype[Any]] = (),
+) -> None:
     """Puts Arrow batches into the spool, checked.
+
+    Args:
+        rows: the spool.
+        batches: as for ``run``.
+        columns: the user's names, for messages.
+        dtypes: of the features, in their order; float32 where there is none.
 
     Raises:
         DataError: names the user's column and the row, counted within the partition.
     """
-    width: int | None = None
+    kinds = {feature(number): dtype for number, dtype in enumerate(dtypes)}
+    widths: dict[str, int] = {}
     for batch in batches:
         first = len(rows)
-        columns = {}
-        for column, name in zip((FEATURES, LABEL), names, strict=True):
-            values = to_numpy(batch.column(column), name, first_row=first)
+        arrays = {}
+        for column, name in columns.fixed.items():
+            kind = kinds.get(column, np.dtype(np.float32))
+            values = to_numpy(batch.column(column), name, kind, first_row=first)
             check_finite(values, name, first_row=first)
-            columns[column] = values
-        width = _same_width(columns[FEATURES], width, names[0], first)
+            _check_width(values, widths.setdefault(column, _width(values)), name, first)
+            arrays[column] = values
+        if columns.sample_weight is not None:
+            _check_weights(arrays[SAMPLE_WEIGHT], columns.sample_weight, first)
         # Arrow's memory goes back to Spark after the batch.
-        copies = {name: np.array(values) for name, values in columns.items()}
+        copies = {column: np.array(values) for column, values in arrays.items()}
         rows.append(to_numpy(batch.column(KEY), KEY, np.int64).copy(), copies)
     rows.sort()
 
 
-def _same_width(features: np.ndarray, width: int | None, name: str, first: int) -> int:
-    found = features.shape[1] if features.ndim == 2 else 1
-    if width is not None and found != width:
+def _width(values: np.ndarray) -> int:
+    return values.shape[1] if values.ndim == 2 else 1
+
+
+def _check_width(values: np.ndarray, width: int, name: str, first: int) -> None:
+    found = _width(values)
+    if found != width:
         raise DataError(f"column {name!r}: row {first} has {found} values, the rows before {width}")
-    return found
+
+
+def _check_weights(weights: np.ndarray, name: str, first: int) -> None:
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise DataError(
+            f"column {name!r}: row {first + row} has the weight {weights[row]:g}, below 0"
+        )
 
 
 def _replica(job: Job, who: Assignment) -> Replica:

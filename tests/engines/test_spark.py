@@ -6,10 +6,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from distkeras.engines.spark import advertised_host, deal, select
-from distkeras.engines.summary import Summary, summarise
+from distkeras.engines.summary import ColumnSummary, summarise
 from distkeras.errors import ConfigError, DataError
+from distkeras.names import Columns
 
-NAMES = ("features", "label")
+COLUMNS = Columns()
 
 
 def frame(spark: SparkSession, rows: int = 1000) -> DataFrame:
@@ -20,9 +21,9 @@ def frame(spark: SparkSession, rows: int = 1000) -> DataFrame:
 
 def dealt(rows: DataFrame, workers: int, seed: int | None = None) -> list[tuple[int, int, float]]:
     """(worker, key, first feature) of every row."""
-    counts = summarise(rows, NAMES).partition_rows
+    counts = summarise(rows, COLUMNS).partition_rows
     data = deal(rows, workers, counts, seed)
-    found = data.select(F.spark_partition_id(), "key", F.col("x")[0]).collect()
+    found = data.select(F.spark_partition_id(), "key", F.col("x0")[0]).collect()
     return sorted((row[0], row[1], row[2]) for row in found)
 
 
@@ -33,7 +34,7 @@ def dealt(rows: DataFrame, workers: int, seed: int | None = None) -> list[tuple[
 def test_no_worker_has_two_rows_more_than_another(
     spark: SparkSession, rows: int, partitions: int, workers: int, seed: int | None
 ) -> None:
-    data = select(frame(spark, rows).repartition(partitions), *NAMES)
+    data = select(frame(spark, rows).repartition(partitions), COLUMNS)
     found = dealt(data, workers, seed)
     assert sorted(x for _, _, x in found) == list(range(rows))
     assert len({key for _, key, _ in found}) == rows
@@ -45,22 +46,22 @@ def test_no_worker_has_two_rows_more_than_another(
 def test_the_same_rows_go_to_the_same_worker_under_the_same_key_again(
     spark: SparkSession, seed: int | None
 ) -> None:
-    rows = select(frame(spark), *NAMES)
+    rows = select(frame(spark), COLUMNS)
     assert dealt(rows, 2, seed) == dealt(rows, 2, seed)
 
 
 def test_a_shuffle_deals_differently_from_seed_to_seed(spark: SparkSession) -> None:
-    rows = select(frame(spark), *NAMES)
+    rows = select(frame(spark), COLUMNS)
     first, second = (dealt(rows, 2, seed) for seed in (1, 2))
     owners = [{x: worker for worker, _, x in found} for found in (first, second)]
     assert owners[0] != owners[1]
 
 
 def test_a_summary_counts_and_measures(spark: SparkSession) -> None:
-    found = summarise(select(frame(spark, 11), *NAMES), NAMES)
-    assert (
-        found[:5] == Summary(rows=11, width=2, label_width=None, label_min=0.0, label_max=1.0)[:5]
-    )
+    found = summarise(select(frame(spark, 11), COLUMNS), COLUMNS)
+    assert found.rows == 11
+    assert found.features == (ColumnSummary("features", 2),)
+    assert found.labels == (ColumnSummary("label", None, 0.0, 1.0),)
     assert sum(found.partition_rows) == 11
 
 
@@ -68,9 +69,13 @@ def test_vectors_and_array_labels_are_measured_too(spark: SparkSession) -> None:
     from pyspark.ml.linalg import Vectors
 
     data = [(Vectors.dense([1.0, 2.0]), [0.0, 1.0, 0.0]), (Vectors.sparse(2, {}), [1.0, 0.0, 0.0])]
-    rows = select(spark.createDataFrame(data, ["features", "label"]), *NAMES)
-    assert summarise(rows, NAMES)[:5] == (2, 2, 3, None, None)
-    assert [row[0] for row in rows.select("x").collect()] == [[1.0, 2.0], [0.0, 0.0]]
+    rows = select(spark.createDataFrame(data, ["features", "label"]), COLUMNS)
+    assert summarise(rows, COLUMNS)[:3] == (
+        2,
+        (ColumnSummary("features", 2),),
+        (ColumnSummary("label", 3),),
+    )
+    assert [row[0] for row in rows.select("x0").collect()] == [[1.0, 2.0], [0.0, 0.0]]
 
 
 @pytest.mark.parametrize(
@@ -87,17 +92,17 @@ def test_vectors_and_array_labels_are_measured_too(spark: SparkSession) -> None:
 )
 def test_rows_that_cannot_be_trained_on(spark: SparkSession, sql: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        summarise(select(spark.sql(sql), *NAMES), NAMES)
+        summarise(select(spark.sql(sql), COLUMNS), COLUMNS)
 
 
 def test_a_misspelt_column_is_named_with_the_nearest(spark: SparkSession) -> None:
     with pytest.raises(ConfigError, match=r"'feature'.*did you mean 'features'"):
-        select(frame(spark), "feature", "label")
+        select(frame(spark), Columns(("feature",)))
 
 
 def test_a_column_of_text_is_refused(spark: SparkSession) -> None:
     with pytest.raises(DataError, match="'label' is string"):
-        select(spark.sql("SELECT array(1f) AS features, 'a' AS label"), *NAMES)
+        select(spark.sql("SELECT array(1f) AS features, 'a' AS label"), COLUMNS)
 
 
 def test_workers_of_a_local_master_use_loopback(spark: SparkSession) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from distkeras.engines.task import FEATURES, KEY, LABEL, Job, fill, run
+from distkeras.engines.task import Job, fill, run
 from distkeras.errors import DataError, TrainingDiverged
+from distkeras.names import KEY, Columns
 from distkeras.replica import Replica, ReplicaSpec
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
@@ -22,7 +23,7 @@ from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment, Schedule
 
 TOKEN = b"t" * 32
-NAMES = ("features", "label")
+COLUMNS = Columns()
 
 
 def batches(features: list[Any], labels: list[Any], size: int = 4) -> Iterator[pa.RecordBatch]:
@@ -32,8 +33,8 @@ def batches(features: list[Any], labels: list[Any], size: int = 4) -> Iterator[p
         yield pa.RecordBatch.from_pydict(
             {
                 KEY: pa.array(keys, pa.int64()),
-                FEATURES: pa.array(features[part], pa.list_(pa.float32())),
-                LABEL: pa.array(labels[part], pa.int32()),
+                "x0": pa.array(features[part], pa.list_(pa.float32())),
+                "y0": pa.array(labels[part], pa.int32()),
             }
         )
 
@@ -47,7 +48,7 @@ def job() -> Job:
     spec = ReplicaSpec(config, batch_size=4, window=3, jit=False)
     layout = Replica(spec).layout
     schedule = Schedule(4, 3, epochs=2, seed=0)
-    return Job(spec, downpour(), schedule, layout, NAMES, memory=2**20, token=TOKEN)
+    return Job(spec, downpour(), schedule, layout, COLUMNS, memory=2**20, token=TOKEN)
 
 
 @pytest.fixture
@@ -122,11 +123,11 @@ def test_rows_arriving_in_another_order_are_the_same_rows() -> None:
     features = [[float(i), 0.0] for i in range(9)]
     arrived = list(batches(features, list(range(9)), size=2))
     with Spool(2**20) as first, Spool(2**20) as second:
-        fill(first, iter(arrived), NAMES)
-        fill(second, iter(arrived[::-1]), NAMES)
+        fill(first, iter(arrived), COLUMNS)
+        fill(second, iter(arrived[::-1]), COLUMNS)
         everything = np.arange(9)
-        np.testing.assert_array_equal(first.take(everything)["x"], second.take(everything)["x"])
-        np.testing.assert_array_equal(second.take(everything)["y"], np.arange(9))
+        np.testing.assert_array_equal(first.take(everything)["x0"], second.take(everything)["x0"])
+        np.testing.assert_array_equal(second.take(everything)["y0"], np.arange(9))
 
 
 def test_a_job_does_not_print_its_token(job: Job) -> None:

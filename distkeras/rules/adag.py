@@ -3,6 +3,9 @@
 Sends Delta / lambda, Delta = W - W0; the server sets c <- c + Delta / lambda and answers c;
 W <- c. The thesis calls it AGN, accumulated gradient normalisation.
 
+Take it first: it bears more workers and longer windows than DOWNPOUR, with nothing to tune. One
+exchange moves the center by no more than one step, so long windows need more passes.
+
 Source: Hermans, "On Scalable Deep Learning and Parallelizing Gradient Descent", 2017, chapter 3,
 algorithm 1; arXiv:1710.02368.
 

@@ -3,6 +3,9 @@
 Sends W; the server forms the elastic difference E = alpha (W - c), alpha = eta rho, sets
 c <- c + E and answers E; W <- W - E. Both sides use the same E, computed once.
 
+Take it with long windows, where the adding rules drift: the workers explore on their own, and
+the center is what they have in common.
+
 Source: Zhang, Choromanska, LeCun, "Deep learning with Elastic Averaging SGD", NIPS 2015,
 algorithm 1; arXiv:1412.6651.
 
@@ -22,11 +25,11 @@ from functools import partial
 
 import numpy as np
 
-from distkeras.errors import ConfigError
+from distkeras.rules.arguments import alpha_of
 from distkeras.rules.base import Exchange, Merged, Rule, send_weights
 from distkeras.vectors import Vector
 
-__all__ = ["aeasgd"]
+__all__ = ["aeasgd", "elastic_difference"]
 
 
 def aeasgd(rho: float = 5.0, learning_rate: float = 0.1) -> Rule:
@@ -37,20 +40,22 @@ def aeasgd(rho: float = 5.0, learning_rate: float = 0.1) -> Rule:
         learning_rate: eta of alpha = eta rho.
 
     Raises:
-        ConfigError: if alpha is not in (0, 1), where the spring does not overshoot.
+        ConfigError: if a parameter is not above 0, or alpha not in (0, 1), where the spring does
+            not overshoot.
     """
-    alpha = rho * learning_rate
-    if not 0 < alpha < 1:
-        raise ConfigError(
-            f"rho * learning_rate = {rho} * {learning_rate} = {alpha:g}, but must be in (0, 1)"
-        )
-    return Rule("AEASGD", send_weights, partial(merge, alpha=np.float32(alpha)), adopt)
+    alpha = np.float32(alpha_of(rho, learning_rate))
+    return Rule("AEASGD", send_weights, partial(merge, alpha=alpha), adopt)
+
+
+def elastic_difference(weights: Vector, center: Vector, alpha: np.float32) -> Vector:
+    """E = alpha (W - c)."""
+    return (weights - center) * alpha
 
 
 def merge(center: Vector, sent: Vector, exchange: Exchange, alpha: np.float32) -> Merged:
-    """E = alpha (W - c); c <- c + E; the answer is E."""
-    elastic_difference = (sent - center) * alpha
-    return Merged(center + elastic_difference, elastic_difference)
+    """C <- c + E; the answer is E."""
+    difference = elastic_difference(sent, center, alpha)
+    return Merged(center + difference, difference)
 
 
 def adopt(weights: Vector, answer: Vector) -> Vector:

@@ -2,6 +2,9 @@
 
 Sends Delta = W - W0; the server sets c <- c + Delta and answers c; W <- c.
 
+Take it with few workers and short windows, where it is the fastest. The steps of n workers add
+up to n times as long a step, so with many workers lower the learning rate or take ADAG.
+
 Source: Dean et al., "Large Scale Distributed Deep Networks", NIPS 2012, section 4.1
 (n_push = n_fetch = lambda).
 

@@ -3,6 +3,8 @@
 Sends W; the server sets c <- W and answers W; W stays. So the exchange changes nothing for the
 worker: it serves progress, the history and what a retried task resumes from.
 
+Take it where one worker is fast enough, and as what every other rule is compared with.
+
 Source: none needed; it is what ``model.fit`` does.
 
 >>> import numpy as np

@@ -203,6 +203,11 @@ class ParameterServer:
         with self._lock:
             self.failures.append(failure)
 
+    def center_now(self) -> tuple[Vector, int, float]:
+        """The center, the rows that were merged into it, and the time, of one moment."""
+        with self._lock:
+            return self.center, self.rows_merged, self.now()
+
     @property
     def unfinished(self) -> list[int]:
         """The workers that have joined and not left."""

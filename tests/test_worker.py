@@ -132,7 +132,7 @@ def test_single_is_plain_local_training_whatever_the_window(window: int) -> None
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_learns_with_several_workers(name: str) -> None:
     server = server_of(RULES[name]())
-    server.workers = 1 if name == "Single" else 3
+    server.workers = 1 if name == "Single" else 2
 
     def work(worker: int) -> None:
         run(server, Table(200, worker), Schedule(8, 4, 20, 0), Assignment(worker, 0))

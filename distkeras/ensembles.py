@@ -7,12 +7,12 @@ The result is an ordinary Keras model of standard layers and operations, so it i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from distkeras.errors import ConfigError
-from distkeras.models import build, check_single, to_blueprint
+from distkeras.models import build, check_built, nested, outputs_of, to_blueprint
 
 __all__ = ["average", "vote"]
 
@@ -26,8 +26,9 @@ def average(models: Sequence[Any], custom_objects: Mapping[str, Any] | None = No
     weights are copies: training it or the originals leaves the other alone.
 
     Args:
-        models: built ``keras.Model`` instances with one input and one output, of equal shapes;
-            what ``EnsembleTrainer.train`` returns.
+        models: built ``keras.Model`` instances, of equal shapes of input and output;
+            what ``EnsembleTrainer.train`` returns. With several inputs or outputs each goes with
+            those at the same place.
         custom_objects: the classes and functions of theirs that Keras does not know, by name.
 
     Returns:
@@ -51,7 +52,7 @@ def vote(models: Sequence[Any], custom_objects: Mapping[str, Any] | None = None)
     that class's.
 
     Args:
-        models: built ``keras.Model`` instances with one input and one output, of equal shapes.
+        models: built ``keras.Model`` instances, of equal shapes of input and output.
         custom_objects: the classes and functions of theirs that Keras does not know, by name.
 
     Returns:
@@ -82,13 +83,31 @@ def _combined(
     import keras
 
     members = _checked(models)
-    first = members[0].inputs[0]
-    shared = keras.Input(batch_shape=first.shape, dtype=first.dtype, name="features")
-    copies = [_copy(model, f"member_{i}", custom_objects) for i, model in enumerate(members)]
-    opinions = [opinion(copy(shared)) for copy in copies]
-    # Keras' Average takes two or more.
-    output = keras.layers.Average()(opinions) if len(opinions) > 1 else opinions[0]
-    return keras.Model(shared, output, name=name)
+    first = members[0]
+    shared = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in first.inputs
+    ]
+    opinions = []
+    for place, model in enumerate(members):
+        copy = _copy(model, f"member_{place}", custom_objects)
+        outputs = keras.tree.flatten(copy(nested(copy, "input", shared)))
+        opinions.append([opinion(output) for output in outputs])
+    means = [
+        _mean(of_output, port.name, {tensor.name for tensor in shared})
+        for port, of_output in zip(outputs_of(first), zip(*opinions, strict=True), strict=True)
+    ]
+    return keras.Model(nested(first, "input", shared), nested(first, "output", means), name=name)
+
+
+def _mean(opinions: Sequence[Any], name: str, taken: Container[str]) -> Any:
+    import keras
+
+    # A key of a dict of outputs can be what no layer may be called.
+    layer_name = None if name in taken or "/" in name else name
+    if len(opinions) == 1:  # Average takes two or more
+        return keras.layers.Identity(name=layer_name)(opinions[0])
+    return keras.layers.Average(name=layer_name)(list(opinions))
 
 
 def _checked(models: Sequence[Any]) -> list[Any]:
@@ -97,18 +116,22 @@ def _checked(models: Sequence[Any]) -> list[Any]:
     if not models:
         raise ConfigError("models: there is no model to combine")
     for place, model in enumerate(models):
-        check_single(model, f"models[{place}]")
+        check_built(model, f"models[{place}]")
         _check_alike(models[0], model, place)
     return list(models)
 
 
 def _check_alike(first: Any, model: Any, place: int) -> None:
     for side in ("input", "output"):
-        expected, found = getattr(first, f"{side}_shape"), getattr(model, f"{side}_shape")
+        expected, found = _shapes(first, side), _shapes(model, side)
         if found != expected:
             raise ConfigError(
                 f"models[{place}]: its {side} has shape {found}, that of models[0] {expected}"
             )
+
+
+def _shapes(model: Any, side: str) -> str:
+    return " and ".join(str(tuple(tensor.shape)) for tensor in getattr(model, f"{side}s"))
 
 
 def _copy(model: Any, name: str, custom_objects: Mapping[str, Any] | None) -> Any:

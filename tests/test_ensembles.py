@@ -121,6 +121,28 @@ def test_a_compiled_member_and_an_ensemble_of_ensembles() -> None:
     )
 
 
+def two_by_two() -> object:
+    left, right = keras.Input((4,), name="left"), keras.Input((2,), name="right")
+    both = keras.layers.Concatenate()([left, right])
+    classes = keras.layers.Dense(3, activation="softmax")(both)
+    quantity = keras.layers.Dense(1)(both)
+    return keras.Model({"left": left, "right": right}, {"a/class": classes, "left": quantity})
+
+
+def test_several_inputs_and_outputs_keep_their_names(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(2)
+    models = [two_by_two(), two_by_two()]
+    rows = {"left": FEATURES, "right": FEATURES[:, 2:]}
+    result = average(models)
+    result.save(tmp_path / "both.keras")
+    outputs = [model.predict(rows, verbose=0) for model in models]
+    for model in (result, keras.saving.load_model(tmp_path / "both.keras", safe_mode=True)):
+        found = model.predict(rows, verbose=0)
+        assert found.keys() == {"a/class", "left"}
+        for name, values in found.items():
+            np.testing.assert_allclose(values, (outputs[0][name] + outputs[1][name]) / 2, atol=1e-6)
+
+
 def test_spark_predicts_with_it(spark) -> None:
     models = members()
     frame = spark.createDataFrame([(row.tolist(),) for row in FEATURES], ["features"]).coalesce(1)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,15 @@ import pyarrow as pa
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
 from distkeras.losses import row_loss, targets
-from distkeras.models import Blueprint, build, use_cores
+from distkeras.models import (
+    Blueprint,
+    Port,
+    build,
+    inputs_of,
+    nested,
+    outputs_of,
+    use_cores,
+)
 
 __all__ = ["Scoring", "digest", "input_width", "score"]
 
@@ -28,20 +36,18 @@ class _Graph:
     """A model that is built and ready to compute.
 
     Attributes:
-        forward: features -> output of shape (rows, width), tensors.
+        forward: features, an array for each input -> outputs of shape (rows, width), tensors.
         forward_loss: (features, targets) -> (output, loss of each row), tensors; None for a model
-            without a loss.
-        shape: of the model's input, with the batch axis.
-        dtype: of the model's input.
-        width: numbers in a row of the output.
+            without a loss and for one of several outputs.
+        inputs: the model's.
+        widths: numbers in a row of each output.
         loss: the loss's name, as Keras has it.
     """
 
-    forward: Callable[[np.ndarray], Any]
-    forward_loss: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]] | None
-    shape: tuple[int | None, ...]
-    dtype: str
-    width: int
+    forward: Callable[[list[np.ndarray]], list[Any]]
+    forward_loss: Callable[[list[np.ndarray], np.ndarray], tuple[Any, Any]] | None
+    inputs: tuple[Port, ...]
+    widths: tuple[int, ...]
     loss: str
 
 
@@ -58,24 +64,25 @@ class Scoring:
     Attributes:
         blueprint: the model.
         digest: of the blueprint; workers keep what they built under this name.
-        features_col: the column to read.
-        output_col: the column to append, lists of float32.
+        features_cols: the columns to read, one for each input of the model.
+        output_cols: the columns to append, one for each output, lists of float32.
         batch_size: rows in one call of the model.
         label_col: the column with the targets; read only for the loss.
         loss_col: the column to append with the loss of each row, float64; None for no loss.
-        hidden_col: a column to read in place of ``features_col``, and to leave out of the output.
+        hidden_cols: columns to read in place of some of ``features_cols``, by the names of these,
+            and to leave out of the output.
         cores: threads that TensorFlow may use in one task.
         names: what the columns that Spark sends are really called, in their order.
     """
 
     blueprint: Blueprint
     digest: str
-    features_col: str
-    output_col: str
+    features_cols: tuple[str, ...]
+    output_cols: tuple[str, ...]
     batch_size: int
     label_col: str = "label"
     loss_col: str | None = None
-    hidden_col: str | None = None
+    hidden_cols: Mapping[str, str] = field(default_factory=dict)
     cores: int = 1
     names: tuple[str, ...] = ()
 
@@ -120,26 +127,22 @@ def digest(blueprint: Blueprint) -> str:
     return result.hexdigest()
 
 
-def input_width(shape: tuple[int | None, ...]) -> int | None:
-    """Numbers in one row of a model's input; None where the shape leaves it open.
-
-    Args:
-        shape: with the batch axis, e.g. ``(None, 28, 28, 1)``.
-    """
-    known = [size for size in shape[1:] if size is not None]
-    return math.prod(known) if len(known) == len(shape) - 1 else None
+def input_width(port: Port) -> int | None:
+    """Numbers in one row of a model's input; None where the shape leaves it open."""
+    known = [size for size in port.shape if size is not None]
+    return math.prod(known) if len(known) == len(port.shape) else None
 
 
 def _append(batch: pa.RecordBatch, job: Scoring, first_row: int) -> pa.RecordBatch:
     columns = {
         name: column
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
-        if name != job.hidden_col
+        if name not in job.hidden_cols.values()
     }
-    output, losses = np.empty((0, 1), np.float32), np.empty(0)
+    outputs, losses = [np.empty((0, 1), np.float32)] * len(job.output_cols), np.empty(0)
     if batch.num_rows:
-        output, losses = _predict(batch, job, first_row)
-    columns[job.output_col] = _lists(output)
+        outputs, losses = _predict(batch, job, first_row)
+    columns |= dict(zip(job.output_cols, map(_lists, outputs), strict=True))
     if job.loss_col is not None:
         columns[job.loss_col] = pa.array(losses, pa.float64())
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
@@ -152,23 +155,28 @@ def _lists(output: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, pa.array(output.reshape(-1)))
 
 
-def _predict(batch: pa.RecordBatch, job: Scoring, first_row: int) -> tuple[np.ndarray, np.ndarray]:
+def _predict(
+    batch: pa.RecordBatch, job: Scoring, first_row: int
+) -> tuple[list[np.ndarray], np.ndarray]:
     graph = _graph(job)
-    source = job.hidden_col or job.features_col
-    features = to_numpy(batch.column(source), job.features_col, graph.dtype, first_row=first_row)
-    check_finite(features, job.features_col, first_row=first_row)
-    features = _shaped(features, graph.shape, job)
-    output = np.empty((len(features), graph.width), np.float32)
-    losses = np.empty(len(features))
+    features = [
+        _features(batch, job, name, port, first_row)
+        for name, port in zip(job.features_cols, graph.inputs, strict=True)
+    ]
+    outputs = [np.empty((batch.num_rows, width), np.float32) for width in graph.widths]
+    losses = np.empty(batch.num_rows)
     goal = _goal(batch, job, graph, first_row)
-    for at in range(0, len(features), job.batch_size):
+    for at in range(0, batch.num_rows, job.batch_size):
         rows = slice(at, at + job.batch_size)
+        part = [values[rows] for values in features]
         if goal is None or graph.forward_loss is None:
-            output[rows] = graph.forward(features[rows]).numpy()
+            found = graph.forward(part)
         else:
-            tensors = graph.forward_loss(features[rows], goal[rows])
-            output[rows], losses[rows] = (tensor.numpy() for tensor in tensors)
-    return output, losses
+            output, loss = graph.forward_loss(part, goal[rows])
+            found, losses[rows] = [output], loss.numpy()
+        for array, tensor in zip(outputs, found, strict=True):
+            array[rows] = tensor.numpy()
+    return outputs, losses
 
 
 def _goal(batch: pa.RecordBatch, job: Scoring, graph: _Graph, first_row: int) -> np.ndarray | None:
@@ -176,18 +184,21 @@ def _goal(batch: pa.RecordBatch, job: Scoring, graph: _Graph, first_row: int) ->
         return None
     labels = to_numpy(batch.column(job.label_col), job.label_col, first_row=first_row)
     check_finite(labels, job.label_col, first_row=first_row)
-    return targets(labels, graph.width, graph.loss, job.label_col, first_row)
+    return targets(labels, graph.widths[0], graph.loss, job.label_col, first_row)
 
 
-def _shaped(features: np.ndarray, shape: tuple[int | None, ...], job: Scoring) -> np.ndarray:
+def _features(
+    batch: pa.RecordBatch, job: Scoring, name: str, port: Port, first_row: int
+) -> np.ndarray:
     """Rows of numbers in the shape that the model takes, e.g. 784 as (28, 28, 1)."""
-    expected = input_width(shape)
+    column = batch.column(job.hidden_cols.get(name, name))
+    features = to_numpy(column, name, port.rows, first_row=first_row)
+    check_finite(features, name, first_row=first_row)
+    expected = input_width(port)
     found = features.shape[1] if features.ndim == 2 else 1
     if expected is not None and found != expected:
-        raise DataError(
-            f"column {job.features_col!r} has {found} numbers a row, the model takes {expected}"
-        )
-    return features.reshape(len(features), *(-1 if size is None else size for size in shape[1:]))
+        raise DataError(f"column {name!r} has {found} numbers a row, the model takes {expected}")
+    return features.reshape(len(features), *(-1 if size is None else size for size in port.shape))
 
 
 def _graph(job: Scoring) -> _Graph:
@@ -208,45 +219,51 @@ def _compile(model: Any) -> _Graph:
     """
     import tensorflow as tf
 
-    shape, dtype = tuple(model.input_shape), str(model.inputs[0].dtype)
-    width = 1 if len(model.output_shape) == 1 else int(model.output_shape[-1])
-    losses, name = row_loss(getattr(model, "loss", None))
-    features = tf.TensorSpec((None, *shape[1:]), dtype)
-    goal = tf.TensorSpec((None,) if name.startswith("sparse") else (None, width), tf.float32)
+    inputs, outputs = inputs_of(model), outputs_of(model)
+    widths = tuple(1 if not port.shape else int(port.shape[-1] or 0) for port in outputs)
+    losses, name = (None, "") if len(outputs) > 1 else row_loss(getattr(model, "loss", None))
+    features = [tf.TensorSpec((None, *port.shape), port.rows) for port in inputs]
+    one = (None,) if name.startswith("sparse") else (None, widths[0])
 
     def graph(function: Callable[..., Any], *signature: Any) -> Any:
         return tf.function(function, input_signature=signature, autograph=False)
 
     return _Graph(
-        forward=graph(_forward(model, width), features),
-        forward_loss=losses and graph(_forward_loss(model, width, losses), features, goal),
-        shape=shape,
-        dtype=dtype,
-        width=width,
+        forward=graph(_forward(model, widths), features),
+        forward_loss=losses
+        and graph(_forward_loss(model, losses), features, tf.TensorSpec(one, tf.float32)),
+        inputs=inputs,
+        widths=widths,
         loss=name,
     )
 
 
-def _forward(model: Any, width: int) -> Callable[[Any], Any]:
+def _forward(model: Any, widths: tuple[int, ...]) -> Callable[[list[Any]], Any]:
+    import keras
     import tensorflow as tf
 
-    def forward(rows: Any) -> Any:
-        output = tf.cast(model.predict_step((rows,)), tf.float32)
-        return tf.reshape(output, (-1, width))
+    def forward(rows: list[Any]) -> list[Any]:
+        outputs = keras.tree.flatten(model.predict_step((nested(model, "input", rows),)))
+        return [
+            tf.reshape(tf.cast(output, tf.float32), (-1, width))
+            for output, width in zip(outputs, widths, strict=True)
+        ]
 
     return forward
 
 
 def _forward_loss(
-    model: Any, width: int, losses: Callable[[Any, Any], Any]
-) -> Callable[[Any, Any], Any]:
+    model: Any, losses: Callable[[Any, Any], Any]
+) -> Callable[[list[Any], Any], tuple[Any, Any]]:
+    import keras
     import tensorflow as tf
 
-    def forward_loss(rows: Any, goal: Any) -> Any:
-        output = model.predict_step((rows,))
+    def forward_loss(rows: list[Any], goal: Any) -> tuple[Any, Any]:
+        # The loss needs the very tensor that the model gave: see ``row_loss``.
+        (output,) = keras.tree.flatten(model.predict_step((nested(model, "input", rows),)))
         total = losses(goal, output)
         for penalty in model.losses:
             total += tf.cast(penalty, tf.float32)
-        return tf.reshape(tf.cast(output, tf.float32), (-1, width)), total
+        return tf.reshape(tf.cast(output, tf.float32), (tf.shape(goal)[0], -1)), total
 
     return forward_loss

@@ -149,5 +149,5 @@ def test_weights_of_classes_need_labels_that_are_classes() -> None:
     model = compiled_copy(model_of(1), CompileArguments("sgd", "mse", []))
     assert check_class_weight(model, {1: 2}) == {1: 2.0}
     check_rows(model, summary(), {1: 2.0})
-    with pytest.raises(DataError, match="from 0 to 9.5, but class_weight takes 0 to 1"):
+    with pytest.raises(DataError, match=r"from 0 to 9\.5, but class_weight takes 0 to 1"):
         check_rows(model, summary(label_max=9.5), {1: 2.0})

@@ -73,3 +73,85 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     with pytest.raises(ConfigError, match=message) as caught:
         compiled_copy(model, arguments)
     assert "\n" not in str(caught.value)
+
+
+def pair() -> Any:
+    joint = keras.Input((4,))
+    outputs = [keras.layers.Dense(units, name=name)(joint) for units, name in ((2, "a"), (1, "b"))]
+    return keras.Model(joint, outputs, name="pair")
+
+
+def reported(model: Any) -> list[str]:
+    """The names of the metrics, which Keras makes with the first mini-batch."""
+    goals = [np.zeros((2, 2)), np.zeros((2, 1))]
+    model.train_on_batch(np.zeros((2, 4)), goals[: len(model.outputs)])
+    return list(model.get_metrics_result())
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # For the output without a loss.
+@pytest.mark.parametrize(
+    ("loss", "metrics", "names"),
+    [
+        ("mse", None, ["a_loss", "b_loss"]),
+        (["mse", "mae"], ["mae"], ["a_mae", "b_mae", "a_loss", "b_loss"]),
+        ({"b": "mse", "a": "mae"}, ["mae", "mse"], ["a_mae", "b_mse", "a_loss", "b_loss"]),
+        (["mse", None], {"b": ["mae", "mse"]}, ["b_mae", "b_mse"]),
+        (
+            [keras.losses.Huber(), "mse"],
+            [None, [keras.metrics.MeanAbsoluteError(name="off"), "mse"]],
+            ["b_off", "b_mse", "a_loss", "b_loss"],
+        ),
+    ],
+)
+def test_losses_and_metrics_of_several_outputs(loss: Any, metrics: Any, names: list[str]) -> None:
+    copy = compiled_copy(pair(), CompileArguments("sgd", loss, metrics))
+    assert reported(copy) == ["loss", *names]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": ["mse"]}, r"loss has 1 entries, but the model has 2 outputs: a, b"),
+        ({"loss": {"a": "mse"}}, "loss has nothing for the model's output 'b'"),
+        (
+            {"loss": {"a": "mse", "bb": "mse"}},
+            "loss: the model has no output 'bb'; did you mean 'b'",
+        ),
+        ({"loss": [None, None]}, "loss: no output of the model has one"),
+        ({"loss": ["mse", "msee"]}, "loss 'msee'"),
+        ({"metrics": ["mae"] * 3}, "metrics has 3 entries, but the model has 2 outputs"),
+        ({"metrics": {"c": ["mae"]}}, "metrics: the model has no output 'c'; there are a, b"),
+        ({"metrics": [["mae"], ["maee"]]}, "Keras knows no metric 'maee'"),
+        ({"metrics": "mae"}, "metrics is 'mae', but must be a list"),
+        ({"loss_weights": [1.0]}, "loss_weights has 1 entries"),
+        ({"loss_weights": {"a": 1.0}}, "loss_weights has nothing for the model's output 'b'"),
+        ({"loss_weights": [1.0, float("inf")]}, "inf is no finite number"),
+    ],
+)
+def test_what_does_not_fit_the_outputs(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        compiled_copy(pair(), CompileArguments("sgd", **{"loss": "mse", **arguments}))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_users_instances_are_copied() -> None:
+    metric, optimizer = keras.metrics.MeanAbsoluteError(name="off"), keras.optimizers.SGD(0.5)
+    copy = compiled_copy(model_of(), CompileArguments(optimizer, "mse", [metric]))
+    copy.train_on_batch(np.ones((2, 4)), np.ones((2, 2)) * 9)
+    assert copy.get_metrics_result()["off"] > 0
+    assert float(metric.result()) == 0
+    assert not optimizer.built
+
+
+def test_a_compiled_model_of_several_outputs_brings_all_its_arguments() -> None:
+    model = pair()
+    model.compile(
+        "sgd",
+        {"a": "mae", "b": "mse"},
+        loss_weights={"a": 0.5, "b": 0.25},
+        metrics={"b": [keras.metrics.MeanAbsoluteError(name="off")]},
+        weighted_metrics=[["mse"], []],
+    )
+    copy = compiled_copy(model, CompileArguments())
+    assert reported(copy) == reported(model)
+    assert copy.get_compile_config()["loss_weights"] == [0.5, 0.25]

@@ -191,7 +191,11 @@ def test_half_precision_comes_out_as_float32(features: np.ndarray) -> None:
 
 def scoring(model: object, **changes: object) -> Scoring:
     blueprint = to_blueprint(model)
-    known = {"features_col": "features", "output_col": "prediction", "batch_size": 16}
+    known = {
+        "features_cols": ("features",),
+        "output_cols": ("prediction",),
+        "batch_size": 16,
+    }
     return Scoring(blueprint=blueprint, digest=digest(blueprint), **{**known, **changes})
 
 
@@ -281,9 +285,29 @@ def test_a_loss_that_keras_would_change_on_the_way_to_a_worker() -> None:
         check_travels(keras.losses.Huber(delta=0.4))
 
 
-def two_inputs() -> object:
-    left, right = keras.Input((1,)), keras.Input((1,))
-    return keras.Model([left, right], keras.layers.Add()([left, right]), name="pair")
+def pair() -> object:
+    """Inputs of two widths, the second of whole numbers; outputs of two widths."""
+    keras.utils.set_random_seed(7)
+    left, right = keras.Input((4,), name="left"), keras.Input((1,), name="right", dtype="int64")
+    words = keras.layers.Flatten()(keras.layers.Embedding(61, 2)(right))
+    both = keras.layers.Concatenate(name="both")([left, words])
+    return keras.Model([left, right], [keras.layers.Dense(1, name="sum")(both), both], name="pair")
+
+
+@pytest.mark.parametrize(
+    ("output_col", "columns"),
+    [("prediction", ["prediction_sum", "prediction_both"]), (["a", "b"], ["a", "b"])],
+)
+def test_several_inputs_and_outputs(
+    frame, features, output_col: object, columns: list[str]
+) -> None:
+    model = pair()
+    # One input is an ML vector.
+    result = ModelPredictor(model, ["vector", "row"], output_col, batch_size=8).predict(frame)
+    assert result.columns == [*frame.columns, *columns]
+    expected = model.predict([features, np.arange(ROWS)[:, None]], verbose=0)
+    for column, values in zip(columns, expected, strict=True):
+        np.testing.assert_allclose(predicted(result, column), values, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +316,32 @@ def two_inputs() -> object:
         (network, {"batch_size": 0}, "batch_size must be a whole number above 0, not 0"),
         (network, {"batch_size": True}, "batch_size must be a whole number above 0, not True"),
         (network, {"loss_col": "loss"}, "loss_col 'loss': the model is not compiled with a loss"),
-        (two_inputs, {}, "keras_model: 'pair' has 2 inputs, 1 can be used"),
+        (
+            pair,
+            {},
+            "features_col names 1 columns (features), but 'pair' has 2 inputs (left, right)",
+        ),
+        (
+            pair,
+            {"features_col": ["features", "single"], "output_col": ["a", "b", "c"]},
+            "output_col names 3 columns (a, b, c), but 'pair' has 2 outputs (sum, both)",
+        ),
+        (
+            pair,
+            {"features_col": ["features", "single"], "output_col": ["a", "a"]},
+            "output_col is ['a', 'a'], but the names must differ",
+        ),
+        (
+            pair,
+            {"features_col": ["features", "single"], "loss_col": "loss"},
+            "loss_col 'loss': 'pair' has 2 outputs, a loss per row needs exactly 1",
+        ),
+        (
+            network,
+            {"features_col": []},
+            "features_col is empty, but must be a name or a list of names",
+        ),
+        (network, {"output_col": 3}, "output_col is 3, but must be a name or a list of names"),
         (
             lambda: keras.Sequential([keras.layers.Dense(1)], name="open"),
             {},

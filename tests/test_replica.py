@@ -93,6 +93,33 @@ def test_reset_makes_it_as_new_dropout_and_all() -> None:
     assert not np.array_equal(runs[1], runs[2])
 
 
+def test_two_workers_can_share_one_replica_by_snapshots() -> None:
+    model = mlp(keras.layers.Dropout(0.5), optimizer="adam")
+    seeds, windows = (1, 2), range(3)
+    apart = {}
+    for seed in seeds:
+        own = Replica(spec_of(model))
+        own.reset(seed)
+        trained = own.run(flat(model), rows_of(BATCH * WINDOW, seed))
+        for _ in windows:
+            trained = own.run(trained.weights, rows_of(BATCH * 2 + 3, seed))
+        apart[seed] = (*trained, *own.snapshot())
+
+    shared, kept, weights = Replica(spec_of(model)), {}, {}
+    for seed in seeds:
+        shared.reset(seed)
+        weights[seed] = shared.run(flat(model), rows_of(BATCH * WINDOW, seed))
+        kept[seed] = shared.snapshot()
+    for _ in windows:
+        for seed in seeds:
+            shared.restore(kept[seed])
+            weights[seed] = shared.run(weights[seed].weights, rows_of(BATCH * 2 + 3, seed))
+            kept[seed] = shared.snapshot()
+    for seed in seeds:
+        for mine, theirs in zip((*weights[seed], *kept[seed]), apart[seed], strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
 class Traced(keras.layers.Layer):  # type: ignore[misc]
     calls = 0
 

@@ -132,3 +132,35 @@ def test_rows_arriving_in_another_order_are_the_same_rows() -> None:
 
 def test_a_job_does_not_print_its_token(job: Job) -> None:
     assert "t" * 32 not in repr(job)
+
+
+def spooled(columns: Columns, batch: dict[str, Any], dtypes: Any = ()) -> dict[str, np.ndarray]:
+    with Spool(2**20) as rows:
+        keys = {KEY: list(range(len(next(iter(batch.values())))))}
+        fill(rows, iter([pa.RecordBatch.from_pydict(keys | batch)]), columns, dtypes)
+        return rows.take(np.arange(len(rows)))
+
+
+def test_several_columns_and_the_weights_of_rows() -> None:
+    columns = Columns(("numbers", "words"), ("size", "kind"), "weight")
+    batch = {
+        "x0": [[0.5, 1.5], [2.5, 3.5]],
+        "x1": [2.0**30 + 1, 7.0],
+        "y0": [0.25, 0.5],
+        "y1": [[1, 0], [0, 1]],
+        "w": [0, 2],
+    }
+    types = [np.dtype("float32"), np.dtype("int32")]
+    found = spooled(columns, batch, types)
+    assert {name: str(values.dtype) for name, values in found.items()} == {
+        **dict.fromkeys(batch, "float32"),
+        "x1": "int32",
+    }
+    for name, values in batch.items():
+        np.testing.assert_array_equal(found[name], values)
+    with pytest.raises(DataError, match=r"'words': row 1 holds 7\.5, which is not a whole number"):
+        spooled(columns, batch | {"x1": [1.0, 7.5]}, types)
+    with pytest.raises(DataError, match=r"'weight': row 1 has the weight -2, below 0"):
+        spooled(columns, batch | {"w": [1.0, -2.0]})
+    with pytest.raises(DataError, match="'weight': row 0 holds nan"):
+        spooled(columns, batch | {"w": [float("nan"), 1.0]})

@@ -11,7 +11,16 @@ from typing import Any
 from distkeras.errors import ConfigError
 from distkeras.losses import check_travels
 from distkeras.metrics import copied_metrics
-from distkeras.models import Port, build, check_built, nested, outputs_of, per_output, to_blueprint
+from distkeras.models import (
+    Port,
+    build,
+    check_built,
+    custom,
+    nested,
+    outputs_of,
+    per_output,
+    to_blueprint,
+)
 
 __all__ = ["CompileArguments", "compiled_copy", "config_of"]
 
@@ -61,10 +70,11 @@ def compiled_copy(model: Any, arguments: CompileArguments) -> Any:
     except (TypeError, ValueError) as problem:
         raise ConfigError(f"keras_model cannot be copied: {_line(problem)}") from None
     outputs = outputs_of(copy)
-    loss = _losses(model.loss if arguments.loss is None else arguments.loss, outputs)
+    loss = model.loss if arguments.loss is None else arguments.loss
+    losses = _losses(loss, outputs, arguments.custom_objects)
     copy.compile(
         _optimizer(model, arguments),
-        nested(copy, "output", loss),
+        nested(copy, "output", losses),
         loss_weights=_loss_weights(copy, model, arguments),
         **_metrics(model, arguments, outputs),
     )
@@ -88,16 +98,19 @@ def config_of(model: Any) -> str:
 def _optimizer(model: Any, arguments: CompileArguments) -> Any:
     import keras
 
+    known = dict(arguments.custom_objects)
     optimizer = model.optimizer if arguments.optimizer is None else arguments.optimizer
+    optimizer = custom(optimizer, known)
     try:
         # A copy: an instance that was built for one model cannot serve another.
         given = keras.optimizers.get(optimizer)
         config = keras.optimizers.serialize(given)
         if arguments.learning_rate is not None:
             _replace_rate(config["config"], arguments.learning_rate)
-        return keras.optimizers.deserialize(config, dict(arguments.custom_objects))
+        return keras.optimizers.deserialize(config, known)
     except (TypeError, ValueError, NotImplementedError) as problem:
-        raise ConfigError(f"worker_optimizer {optimizer!r}: {_line(problem)}") from None
+        name = repr(optimizer) if isinstance(optimizer, str | dict) else type(optimizer).__name__
+        raise ConfigError(f"worker_optimizer {name}: {_line(problem)}") from None
 
 
 def _replace_rate(config: dict[str, Any], rate: Any) -> None:
@@ -112,8 +125,8 @@ def _replace_rate(config: dict[str, Any], rate: Any) -> None:
         config["learning_rate"] = rate
 
 
-def _losses(given: Any, outputs: Sequence[Port]) -> list[Any]:
-    losses = [_loss(loss) for loss in per_output(given, outputs, "loss")]
+def _losses(given: Any, outputs: Sequence[Port], custom_objects: Mapping[str, Any]) -> list[Any]:
+    losses = [_loss(custom(loss, custom_objects)) for loss in per_output(given, outputs, "loss")]
     if all(loss is None for loss in losses):
         raise ConfigError("loss: no output of the model has one")
     for loss in losses:

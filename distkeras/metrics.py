@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distkeras.errors import ConfigError
-from distkeras.models import Port, per_output
+from distkeras.models import Port, custom, per_output
 
 __all__ = ["copied_metrics"]
 
@@ -63,13 +63,13 @@ def _listed(entry: Any) -> list[Any]:
 def _copy(metric: Any, custom_objects: Mapping[str, Any]) -> Any:
     import keras
 
+    metric, known = custom(metric, custom_objects), dict(custom_objects)
     try:
         if isinstance(metric, keras.metrics.Metric):
-            config = keras.metrics.serialize(metric)
-            return keras.metrics.deserialize(config, dict(custom_objects))
-        if callable(metric) or metric in _BY_SHAPE:
-            return metric
-        keras.metrics.get(metric)
+            return keras.metrics.deserialize(keras.metrics.serialize(metric), known)
+        if not callable(metric) and metric not in _BY_SHAPE:
+            keras.metrics.get(metric)
     except (TypeError, ValueError, NotImplementedError):
-        raise ConfigError(f"metrics: Keras knows no metric {metric!r}") from None
+        hint = "" if isinstance(metric, str) else ": is its class in custom_objects?"
+        raise ConfigError(f"metrics: Keras knows no metric {metric!r}{hint}") from None
     return metric

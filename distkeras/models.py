@@ -23,6 +23,7 @@ __all__ = [
     "build",
     "check_built",
     "check_single",
+    "custom",
     "inputs_of",
     "nested",
     "outputs_of",
@@ -74,6 +75,22 @@ def build(blueprint: Blueprint, custom_objects: Mapping[str, Any] | None = None)
     )
     model.set_weights(list(blueprint.weights))
     return model
+
+
+def custom(value: Any, custom_objects: Mapping[str, Any]) -> Any:
+    """What a name of the user's own stands for, an instance where that is a class.
+
+    Args:
+        value: what the user gave for an optimizer, a loss or a metric.
+        custom_objects: classes and functions that Keras does not know, by name.
+
+    Returns:
+        The object; the value as it is where it is no such name.
+    """
+    if not isinstance(value, str) or value not in custom_objects:
+        return value
+    found = custom_objects[value]
+    return found() if isinstance(found, type) else found
 
 
 class Port(NamedTuple):
@@ -188,7 +205,7 @@ def check_built(model: Any, name: str = "keras_model") -> None:
 
     if not isinstance(model, keras.Model):
         raise ConfigError(f"{name}: is {type(model).__name__}, not a keras.Model")
-    if not model.built or not model.inputs:
+    if not model.built or not getattr(model, "inputs", None):
         raise ConfigError(f"{name}: {model.name!r} has no input shape yet; begin with keras.Input")
 
 

@@ -105,10 +105,11 @@ class ModelPredictor:
     def _check_columns(self, dataframe: DataFrame) -> None:
         for name, _ in self._inputs:
             require_column(dataframe, name, "features_col")
+        added = [("output_col", name) for name in self._outputs]
         if self.loss_col is not None:
             require_column(dataframe, self.label_col, "label_col")
-        added: list[tuple[str, str | None]] = [("output_col", name) for name in self._outputs]
-        for argument, name in (*added, ("loss_col", self.loss_col)):
+            added.append(("loss_col", self.loss_col))
+        for argument, name in added:
             if name in dataframe.columns:
                 raise ConfigError(f"{argument}: the data already has a column {name!r}")
 

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from distkeras.compilation import CompileArguments, compiled_copy
+from distkeras.compilation import CompileArguments, compiled_copy, config_of
 from distkeras.errors import ConfigError
+from distkeras.replica import Replica, ReplicaSpec
 
 
 def model_of(units: int = 2, width: int = 4) -> Any:
@@ -141,6 +142,34 @@ def test_the_users_instances_are_copied() -> None:
     assert copy.get_metrics_result()["off"] > 0
     assert float(metric.result()) == 0
     assert not optimizer.built
+
+
+class Slow(keras.optimizers.SGD):  # type: ignore[misc]
+    pass
+
+
+class Count(keras.metrics.Sum):  # type: ignore[misc]
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(keras.ops.ones_like(y_true))
+
+
+def off_by(y_true: Any, y_pred: Any) -> Any:
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred), -1)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "loss", "metrics"),
+    [("Slow", "off_by", ["off_by", "Count"]), (Slow(), off_by, [off_by, Count(name="Count")])],
+)
+def test_custom_objects_by_name_and_as_they_are(optimizer: Any, loss: Any, metrics: Any) -> None:
+    known = {"Slow": Slow, "off_by": off_by, "Count": Count}
+    copy = compiled_copy(model_of(), CompileArguments(optimizer, loss, metrics, None, None, known))
+    config = config_of(copy)
+    mine = Replica(ReplicaSpec(config, batch_size=2, window=1, custom_objects=known))
+    rows = {"x0": np.zeros((2, 4)), "y0": np.full((2, 2), 3.0)}
+    zeros = np.zeros(mine.layout.size, np.float32)
+    np.testing.assert_allclose(mine.run(zeros, rows).metrics, [3.0, 3.0, 4.0])
+    assert type(mine._model.optimizer) is Slow
 
 
 def test_a_compiled_model_of_several_outputs_brings_all_its_arguments() -> None:

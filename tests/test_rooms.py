@@ -20,19 +20,20 @@ ROOMS = (
     ("errors",),
     ("vectors", "columns", "losses", "models", "scores", "spool", "storage", "worker_errors"),
     ("metrics", "names", "schedules", "xla"),
-    ("feed", "rules"),
+    ("feed", "rules", "stopping"),
     ("conversation", "messages"),
     ("server",),
-    ("transport",),
+    ("prefetch", "transport"),
     ("worker",),
     ("replica",),
     ("engines",),
-    ("checks", "compilation", "ensembles", "history"),
+    ("checks", "compilation", "ensembles", "history", "monitor"),
     ("history_views", "training"),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.
     ("aggregates", "preprocessing", "report", "scoring", "transformers"),
     ("evaluators", "predictors", "utils"),
+    ("ml",),
 )
 RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
 
@@ -43,6 +44,7 @@ IMPORTERS = {
         "distkeras/ensembles.py",
         "distkeras/losses.py",
         "distkeras/metrics.py",
+        "distkeras/ml/",
         "distkeras/models.py",
         "distkeras/replica.py",
         "distkeras/schedules.py",
@@ -62,6 +64,7 @@ IMPORTERS = {
         "distkeras/columns.py",
         "distkeras/engines/",
         "distkeras/evaluators.py",
+        "distkeras/ml/",
         "distkeras/predictors.py",
         "distkeras/preprocessing/",
         "distkeras/scoring.py",
@@ -69,7 +72,7 @@ IMPORTERS = {
         "distkeras/worker_errors.py",
         "tasks/session.py",
     ),
-    "py4j": ("distkeras/preprocessing/failures.py", "tasks/session.py"),
+    "py4j": ("distkeras/ml/files.py", "distkeras/preprocessing/failures.py", "tasks/session.py"),
     "luigi": ("tasks/",),
 }
 

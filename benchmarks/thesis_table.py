@@ -90,7 +90,7 @@ def run(cell: Cell, data: Path, epochs: int, seed: int) -> dict[str, Any]:
     from distkeras import rules
     from distkeras.compilation import config_of
     from distkeras.engines.conditions import Conditions, Constant, Exponential
-    from distkeras.engines.shared import SharedReplica
+    from distkeras.engines.simulator import SharedReplica
     from distkeras.engines.simulated import Simulation
     from distkeras.models import use_cores
     from distkeras.replica import Replica, ReplicaSpec, travelling

@@ -36,6 +36,7 @@ class CompileArguments:
             with an entry (or a list of entries) for each, or a dict by their names; a list of one
             entry is for every output.
         learning_rate: a number or a Keras schedule, replaces the optimizer's; None leaves it.
+        nesterov: momentum that the optimizer, which must be SGD, is given; None leaves it.
         loss_weights: how much each output's loss counts, as a list in their order or a dict by
             their names; None: 1 each.
         custom_objects: classes and functions that Keras does not know, by name.
@@ -45,6 +46,7 @@ class CompileArguments:
     loss: Any = None
     metrics: Any = None
     learning_rate: Any = None
+    nesterov: float | None = None
     loss_weights: Any = None
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,10 +109,25 @@ def _optimizer(model: Any, arguments: CompileArguments) -> Any:
         config = keras.optimizers.serialize(given)
         if arguments.learning_rate is not None:
             _replace_rate(config["config"], arguments.learning_rate)
+        if arguments.nesterov is not None:
+            _check_sgd(given)
+            config["config"] |= {"momentum": arguments.nesterov, "nesterov": True}
         return keras.optimizers.deserialize(config, known)
+    except ConfigError:
+        raise
     except (TypeError, ValueError, NotImplementedError) as problem:
         name = repr(optimizer) if isinstance(optimizer, str | dict) else type(optimizer).__name__
         raise ConfigError(f"worker_optimizer {name}: {_line(problem)}") from None
+
+
+def _check_sgd(optimizer: Any) -> None:
+    import keras
+
+    if type(optimizer) is not keras.optimizers.SGD:
+        raise ConfigError(
+            f"worker_optimizer is {type(optimizer).__name__}, but EAMSGD makes its local steps by "
+            "SGD with Nesterov momentum: give 'sgd', or take AEASGD"
+        )
 
 
 def _replace_rate(config: dict[str, Any], rate: Any) -> None:

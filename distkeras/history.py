@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from distkeras.conversation import Record
 from distkeras.server import ParameterServer
+from distkeras.stopping import Validated
 
 __all__ = ["History", "PhaseClock", "Progress", "progress"]
 
@@ -27,10 +28,12 @@ class History:
     Attributes:
         records: one for each window.
         metrics: the names of a record's metrics, the loss first.
+        validations: the center's measures on other rows, in the order of time.
     """
 
     records: Sequence[Record]
     metrics: Sequence[str]
+    validations: Sequence[Validated] = ()
 
     def to_arrow(self) -> pa.Table:
         """One row a window.

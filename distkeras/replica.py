@@ -11,7 +11,7 @@ the end of an epoch has a trace of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,8 @@ class Replica:
         self._spec = spec
         self._model = _build(spec)
         self._feed = Feed(self._model, spec.inputs, spec.weighted, spec.class_weight)
+        # As in Keras, the weights of classes count in training only.
+        self._unbiased = Feed(self._model, spec.inputs, spec.weighted)
         self._weights = travelling(self._model)
         self.layout = Layout(tuple(tuple(weight.shape) for weight in self._weights))
         self._ready()
@@ -153,6 +155,22 @@ class Replica:
             counts = np.int32(1), np.int32(steps), np.int64(clock + steps)
             weights, results = self._partial(weights, rest, *counts)
         return Trained(np.asarray(weights), np.array([float(v) for v in results], np.float32))
+
+    def measure(self, weights: Vector, rows: Iterable[Rows]) -> dict[str, float]:
+        """Loss and metrics of a model with these weights, as ``model.evaluate`` gives them.
+
+        Args:
+            weights: shape (P,), float32.
+            rows: as for ``run``, some at a time.
+        """
+        for variable, array in zip(self._weights, self.layout.unflatten(weights), strict=True):
+            variable.assign(array)
+        self._model.reset_metrics()
+        measures: dict[str, Any] = {}
+        for part in rows:
+            data = self._unbiased.data(self._unbiased(part))
+            measures = self._model.test_on_batch(*data, return_dict=True)
+        return {name: float(measures[name]) for name in self.metric_names}
 
     @property
     def metric_names(self) -> list[str]:

@@ -208,6 +208,11 @@ class ParameterServer:
         with self._lock:
             return self.center, self.rows_merged, self.now()
 
+    def workers_weights(self) -> list[Vector]:
+        """Each worker's weights after its last merged window, shape (P,), by partition."""
+        with self._lock:
+            return [self._resume(known) for _, known in sorted(self._partitions.items())]
+
     @property
     def unfinished(self) -> list[int]:
         """The workers that have joined and not left."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from distkeras import checks, compilation
-from distkeras.engines import spark
-from distkeras.engines.summary import summarise
-from distkeras.engines.task import Job
+from distkeras.engines.base import Deal, Engine
+from distkeras.engines.conditions import Conditions
+from distkeras.engines.summary import Summary
+from distkeras.engines.task import Job, fill
 from distkeras.errors import (
     ConfigError,
     DataError,
@@ -20,66 +22,91 @@ from distkeras.errors import (
     TrainingDiverged,
 )
 from distkeras.history import History, Progress, progress
-from distkeras.names import Columns
+from distkeras.models import build, to_blueprint
+from distkeras.monitor import Monitor, Validation, check_measures
+from distkeras.names import KEY, Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.server import ParameterServer
+from distkeras.spool import Spool
+from distkeras.stopping import StopCondition
+from distkeras.vectors import Vector
 from distkeras.worker import Schedule
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from distkeras.trainers.base import Trainer
 
-    from distkeras.trainers import Trainer
+__all__ = ["Course", "Training"]
 
-__all__ = ["Training"]
+#: Bytes of rows that a replica takes in one call, about; a window with more comes in portions.
+PORTION = 16 * 2**20
+#: Rows that are measured at once.
+MEASURED = 4096
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one call of ``train`` is told beside the rows.
+
+    Attributes:
+        shuffle: draw who gets which row.
+        validation: how the center is measured meanwhile.
+        stop: conditions that end the training.
+        conditions: of a simulation; None trains for real.
+    """
+
+    shuffle: bool = False
+    validation: Validation | None = None
+    stop: tuple[StopCondition, ...] = ()
+    conditions: Conditions | None = None
 
 
 class Training:
-    """A trainer's settings and a DataFrame, checked against each other.
+    """A trainer's settings and rows, checked against each other.
 
     Args:
         trainer: the settings.
-        dataframe: the rows.
+        rows: a Spark DataFrame, or rows in memory.
+        course: the rest.
 
     Attributes:
         server: the center.
+        monitor: looks at it while it is trained.
 
     Raises:
         ConfigError: for a model, column or argument that cannot work.
         DataError: for rows that cannot be trained on.
     """
 
-    def __init__(self, trainer: Trainer, dataframe: DataFrame) -> None:
+    def __init__(self, trainer: Trainer, rows: Any, course: Course) -> None:
         self._trainer = trainer
+        self._course = course
         self._columns = Columns.of(
             trainer.features_col, trainer.label_col, trainer.sample_weight_col
         )
-        self._rows = spark.select(dataframe, self._columns)
+        self._engine = _engine(rows, self._columns, course)
         self._model = compilation.compiled_copy(trainer.keras_model, _arguments(trainer))
         checks.check_columns(self._model, self._columns)
         class_weight = checks.check_class_weight(self._model, trainer.class_weight)
-        self._summary = summarise(self._rows, self._columns)
-        if self._summary.rows < trainer.num_workers:
-            raise DataError(
-                f"the DataFrame has {self._summary.rows} rows, "
-                f"fewer than num_workers={trainer.num_workers}"
-            )
+        self._partitions = trainer.num_workers * trainer.parallelism_factor
+        if trainer.rule.synchronous or course.conditions is not None:
+            self._engine.check_slots(trainer.num_workers)
+        self._summary = self._engine.summary()
+        if self._summary.rows < self._partitions:
+            raise DataError(_too_few(trainer, self._summary.rows))
         checks.check_rows(self._model, self._summary, class_weight)
         self._spec = ReplicaSpec(
             config=compilation.config_of(self._model),
             batch_size=trainer.batch_size,
-            # A window never has more mini-batches than the data.
-            window=min(trainer.communication_window, -(-self._summary.rows // trainer.batch_size)),
+            window=_portion(self._summary, trainer),
             inputs=checks.closed_inputs(self._model, self._summary),
             weighted=self._columns.sample_weight is not None,
             class_weight=class_weight,
             custom_objects=trainer.custom_objects,
         )
         # Building one here finds what would fail on every worker, and names the metrics.
-        probe = _probe(self._spec)
-        self._layout = probe.layout
-        weights = [variable.numpy() for variable in travelling(self._model)]
-        center = self._layout.flatten(weights)
-        self.server = ParameterServer(center, trainer.rule, tuple(probe.metric_names))
+        self._replica = _probe(self._spec)
+        self.server = self._served()
+        self.monitor = self._monitored()
 
     @property
     def total(self) -> int:
@@ -89,47 +116,66 @@ class Training:
     @property
     def history(self) -> History:
         """The windows merged so far."""
-        return History(tuple(self.server.history), self.server.metrics)
+        validations = tuple(self.monitor.validations)
+        return History(tuple(self.server.history), self.server.metrics, validations)
 
     @property
     def report(self) -> dict[str, Any]:
         """What was merged so far, and from what."""
+        virtual = {} if self._course.conditions is None else {"virtual_seconds": self.server.now()}
         return {
             "rows": self._summary.rows,
             "rows_merged": self.server.rows_merged,
             "windows": self.server.clock,
             "workers": self._trainer.num_workers,
             "seed": self._trainer.seed,
+            "stopped": self.server.stopped,
+            **virtual,
         }
 
-    def run(self, shuffle_seed: int | None, tell: Callable[[Progress], None]) -> None:
+    @property
+    def center(self) -> Vector:
+        """The weights to return, shape (P,): the center, or the best one if that is kept."""
+        return self.server.center if self.monitor.best is None else self.monitor.best
+
+    def run(self, tell: Callable[[Progress], None]) -> None:
         """Trains.
 
         Args:
-            shuffle_seed: from which rows are dealt out to workers; None leaves it to Spark.
             tell: called about twice a second.
 
         Raises:
-            TrainingError: as ``engines.spark.train_on_spark`` says.
-        """
-        spark.train_on_spark(
-            spark.deal(
-                self._rows, self._trainer.num_workers, self._summary.partition_rows, shuffle_seed
-            ),
-            self._job(),
-            self.server,
-            lambda: tell(progress(self.server, self.total, time.time())),
-        )
-
-    def finish(self) -> Any:
-        """The model with the center's weights.
-
-        Raises:
-            IncompleteTraining: if not every row was merged once an epoch.
             TrainingDiverged: if a weight is NaN or infinite.
+            IncompleteTraining: if not every row was merged once an epoch.
+            DistkerasError: as the engine says.
         """
+
+        def watch() -> None:
+            tell(progress(self.server, self.total, self.server.now()))
+            self.monitor.look()
+
+        trainer = self._trainer
+        seed = trainer.seed if self._course.shuffle else None
+        deal = Deal(self._partitions, trainer.num_workers, seed)
+        self._engine.run(self._job(), deal, self.server, watch)
+        self._check_complete()
+        self.monitor.finish()
+
+    def model(self, weights: Vector) -> Any:
+        """A new model, compiled as the trained one.
+
+        Args:
+            weights: shape (P,).
+        """
+        trained = build(to_blueprint(self._model), self._trainer.custom_objects)
+        arrays = self._replica.layout.unflatten(weights)
+        for variable, array in zip(travelling(trained), arrays, strict=True):
+            variable.assign(array)
+        return trained
+
+    def _check_complete(self) -> None:
         merged, unfinished = self.server.rows_merged, self.server.unfinished
-        if merged != self.total or unfinished:
+        if unfinished or (merged != self.total and not self.server.stopped):
             raise IncompleteTraining(
                 f"{merged} rows were merged, but {self._summary.rows} rows x "
                 f"{self._trainer.num_epoch} epochs = {self.total} were to be; "
@@ -137,10 +183,41 @@ class Training:
             )
         if not np.isfinite(self.server.center).all():
             raise TrainingDiverged("a weight of the center became infinite in the last window")
-        arrays = self._layout.unflatten(self.server.center)
-        for variable, array in zip(travelling(self._model), arrays, strict=True):
-            variable.assign(array)
-        return self._model
+
+    def _served(self) -> ParameterServer:
+        weights = [variable.numpy() for variable in travelling(self._model)]
+        return ParameterServer(
+            self._replica.layout.flatten(weights),
+            self._trainer.rule,
+            tuple(self._replica.metric_names),
+            workers=self._partitions,
+            timeout=self._trainer.round_timeout,
+        )
+
+    def _monitored(self) -> Monitor:
+        course = self._course
+        check_measures(course.stop, course.validation, self.server.metrics)
+        monitor = Monitor(self.server, self._summary.rows, course.stop, course.validation)
+        if course.validation is not None:
+            rows = self._engine.gather(course.validation.rows)
+            monitor.measure = self._measure(rows)
+        return monitor
+
+    def _measure(self, table: pa.Table) -> Callable[[Vector], dict[str, float]]:
+        """What measures a center on the rows of a table."""
+        if not len(table):
+            raise DataError("the validation has no rows")
+        spool = Spool(int(self._trainer.memory_mb * 2**20))
+        keyed = table.append_column(KEY, pa.array(np.arange(len(table))))
+        fill(spool, iter(keyed.to_batches()), self._columns, self._spec.dtypes)
+
+        def batches() -> Iterator[Any]:
+            for first in range(0, len(spool), MEASURED):
+                yield spool.take(np.arange(first, min(first + MEASURED, len(spool))))
+
+        return lambda center: {
+            f"val_{name}": value for name, value in self._replica.measure(center, batches()).items()
+        }
 
     def _job(self) -> Job:
         trainer = self._trainer
@@ -148,14 +225,50 @@ class Training:
             self._spec,
             trainer.rule,
             Schedule(
-                trainer.batch_size, trainer.communication_window, trainer.num_epoch, trainer.seed
+                trainer.batch_size,
+                trainer.communication_window,
+                trainer.num_epoch,
+                trainer.seed,
+                self._spec.window,
+                trainer.max_prefetch,
             ),
-            layout=self._layout,
+            layout=self._replica.layout,
             columns=self._columns,
             memory=int(trainer.memory_mb * 2**20),
-            cores=int(self._rows.sparkSession.conf.get("spark.task.cpus", "1") or 1),
             timeout=trainer.timeout,
+            address=("", trainer.master_port),
         )
+
+
+def _engine(rows: Any, columns: Columns, course: Course) -> Engine:
+    """Where to train: by what the rows are."""
+    if course.conditions is not None:
+        from distkeras.engines.simulator import SimulatedEngine
+
+        return SimulatedEngine(rows, columns, course.conditions)
+    if hasattr(rows, "sparkSession"):
+        from distkeras.engines.spark import SparkEngine
+
+        return SparkEngine(rows, columns)
+    from distkeras.engines.local import LocalEngine
+
+    return LocalEngine(rows, columns)
+
+
+def _portion(summary: Summary, trainer: Trainer) -> int:
+    """Mini-batches that a replica takes at once: a window, if that is not too large."""
+    per_worker = -(-summary.rows // trainer.num_workers // trainer.parallelism_factor)
+    batches = -(-per_worker // trainer.batch_size)
+    numbers = sum(column.numbers for column in (*summary.features, *summary.labels))
+    affordable = max(1, PORTION // (4 * numbers * trainer.batch_size))
+    return min(trainer.communication_window or batches, batches, affordable)
+
+
+def _too_few(trainer: Trainer, rows: int) -> str:
+    shares = f"num_workers={trainer.num_workers}"
+    if trainer.parallelism_factor > 1:
+        shares += f" x parallelism_factor={trainer.parallelism_factor}"
+    return f"the DataFrame has {rows} rows, fewer than {shares}"
 
 
 def _probe(spec: ReplicaSpec) -> Replica:
@@ -174,6 +287,7 @@ def _arguments(trainer: Trainer) -> compilation.CompileArguments:
         trainer.loss,
         trainer.metrics,
         trainer.optimizer_learning_rate,
+        trainer.nesterov,
         trainer.loss_weights,
         trainer.custom_objects,
     )

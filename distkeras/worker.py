@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import DistkerasError, ExchangeTimeout
+from distkeras.prefetch import ahead
 from distkeras.rules import Rule, Window
 from distkeras.transport import Channel
 from distkeras.vectors import Vector
@@ -95,6 +96,7 @@ class Schedule:
         epochs: passes over the partition.
         seed: of the shuffles.
         portion: mini-batches that a replica takes at once, where a window has more; None for all.
+        prefetch: portions whose rows are assembled ahead, in a thread.
     """
 
     batch_size: int
@@ -102,6 +104,7 @@ class Schedule:
     epochs: int
     seed: int
     portion: int | None = None
+    prefetch: int = 0
 
     def windows(self, partition: int, rows: int, start: int = 0) -> Iterator[Step]:
         """The windows of a partition from number ``start`` on; every row once an epoch.
@@ -191,8 +194,11 @@ class Worker:
     def start(self, welcome: Welcome) -> None:
         """Begins where the server says."""
         who, self._weights, self._clock = self._who, welcome.weights, welcome.rows
-        steps = self._schedule.windows(who.partition, len(self._rows), welcome.sequence)
-        self._steps = iter(()) if welcome.stop else steps
+        place = who.partition, len(self._rows), welcome.sequence
+        self._steps = self._schedule.windows(*place)
+        portions = (part for step in self._schedule.windows(*place) for part in step.portions)
+        self._portions = ahead(map(self._rows.take, portions), self._schedule.prefetch)
+        self._stopped = welcome.stop
 
     def window(self) -> Update | None:
         """Trains the next window.
@@ -200,8 +206,9 @@ class Worker:
         Returns:
             What to send to the server; None when there is nothing left to train.
         """
-        step = next(self._steps, None)
+        step = None if self._stopped else next(self._steps, None)
         if step is None:
+            self._portions.close()
             return None
         self._after = self._train(step)
         self.trained += 1
@@ -226,15 +233,14 @@ class Worker:
         """
         self._weights = self._rule.adopt(self._after.weights, answer.vector)
         self._clock, self.wait = answer.rows, wait
-        if answer.stop:
-            self._steps = iter(())
+        self._stopped = answer.stop
 
     def _train(self, step: Step) -> Trained:
         weights, done = self._weights, 0
         metrics: list[Vector] = []
         for indices in step.portions:
             clock = (self._clock + done) // self._schedule.batch_size
-            weights, told = self._replica.run(weights, self._rows.take(indices), clock)
+            weights, told = self._replica.run(weights, next(self._portions), clock)
             metrics.append(told * np.float32(len(indices) / step.rows))
             done += len(indices)
         return Trained(weights, metrics[0] if len(metrics) == 1 else np.sum(metrics, axis=0))

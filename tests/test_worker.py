@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from distkeras.conversation import Answer, Failure, Update
 from distkeras.errors import DataError, ExchangeTimeout, Superseded
-from distkeras.rules import RULES, Rule, Window, adag, downpour, single
+from distkeras.rules import RULES, Rule, Window, adag, downpour, ensemble, single
 from distkeras.server import ParameterServer
 from distkeras.transport import inproc
 from distkeras.vectors import Vector
@@ -129,7 +129,7 @@ def test_single_is_plain_local_training_whatever_the_window(window: int) -> None
     np.testing.assert_array_equal(server.center, alone)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [name for name in RULES if name != "Ensemble"])
 def test_every_rule_learns_with_several_workers(name: str) -> None:
     server = server_of(RULES[name]())
     server.workers = 1 if name == "Single" else 2
@@ -139,6 +139,15 @@ def test_every_rule_learns_with_several_workers(name: str) -> None:
 
     in_threads(server.workers, work)
     np.testing.assert_allclose(server.center, [1, 2, 3], atol=0.3)
+
+
+def test_the_members_of_an_ensemble_are_each_trained_alone() -> None:
+    server, schedule = server_of(ensemble()), Schedule(8, 4, 3, 0)
+    for worker in range(3):
+        run(server, Table(40, worker), schedule, Assignment(worker, 0))
+    assert server.center.tolist() == [0, 0, 0]
+    first, _, _ = server.workers_weights()
+    np.testing.assert_array_equal(first, trained_alone(Table(40, 0), schedule))
 
 
 def test_the_history_tells_what_each_window_was() -> None:

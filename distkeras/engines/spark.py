@@ -1,4 +1,4 @@
-"""Workers as Spark tasks, the parameter server in the driver. The only user of pyspark here.
+"""Workers as Spark tasks, the parameter server in the driver.
 
 A worker is one task of one ``mapInArrow`` over as many partitions as there are workers. Where
 Spark has fewer slots than workers, the rest run when a slot is free.
@@ -9,26 +9,22 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
-from distkeras import errors
-from distkeras.columns import numeric_column, require_column
 from distkeras.conversation import Failure
+from distkeras.engines.base import Deal, raise_final, worker_failed
+from distkeras.engines.dataframes import deal as dealt
+from distkeras.engines.dataframes import select, summarise
+from distkeras.engines.summary import Summary
 from distkeras.engines.task import Job, run
-from distkeras.errors import (
-    DataError,
-    DistkerasError,
-    EnvironmentProblem,
-    TrainingError,
-    WorkerFailed,
-)
-from distkeras.names import KEY, SAMPLE_WEIGHT, Columns
+from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem, WorkerFailed
+from distkeras.names import Columns
 from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment
@@ -37,113 +33,87 @@ from distkeras.worker_errors import raised_on_worker
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["advertised_host", "deal", "select", "train_on_spark"]
+__all__ = ["SparkEngine", "advertised_host"]
 
-#: The column that says who gets a row.
-WORKER = "worker"
 #: Seconds between two looks at the server while the job runs.
 POLL = 0.5
 #: Seconds that a cancelled job may take to end.
 CANCEL_TIMEOUT = 30.0
 
-#: What a worker reports with these ends the training at once: a retry would fail the same way.
-_FINAL = ("ConfigError", "DataError", "EnvironmentProblem", "TrainingDiverged")
+#: Seconds to wait for executors where a rule needs all workers at the same time.
+SLOTS_TIMEOUT = 15.0
 
 
-def select(dataframe: DataFrame, columns: Columns) -> DataFrame:
-    """The columns that training needs, under fixed names.
+class SparkEngine:
+    """Workers as tasks of the session that the DataFrame belongs to.
 
     Args:
         dataframe: with the columns.
-        columns: of numbers, arrays or ML vectors; the weight's of numbers.
+        columns: those that training reads.
 
     Raises:
         ConfigError: if a column is missing.
         DataError: if a column is not numeric.
     """
-    weight = columns.sample_weight
-    asked = [(name, "features_col") for name in columns.features]
-    asked += [(name, "label_col") for name in columns.labels]
-    asked += [] if weight is None else [(weight, "sample_weight_col")]
-    for column, argument in asked:
-        require_column(dataframe, column, argument)
-    chosen = {
-        fixed: numeric_column(dataframe, name).alias(fixed) for fixed, name in columns.fixed.items()
-    }
-    rows = dataframe.select(*chosen.values())
-    if weight is not None and rows.schema[SAMPLE_WEIGHT].dataType.typeName() == "array":
-        raise DataError(f"column {weight!r} holds arrays, but a row's weight is one number")
-    return rows
+
+    def __init__(self, dataframe: DataFrame, columns: Columns) -> None:
+        self._columns = columns
+        self._rows = select(dataframe, columns)
+        self._summary: Summary | None = None
+
+    def summary(self) -> Summary:
+        """See ``Engine``."""
+        if self._summary is None:
+            self._summary = summarise(self._rows, self._columns)
+        return self._summary
+
+    def check_slots(self, workers: int) -> None:
+        """See ``Engine``; waits a few seconds for executors that are just starting."""
+        conf = self._rows.sparkSession.conf
+        if conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+            return  # Spark starts as many as are asked for, and the round's deadline holds.
+        deadline = time.monotonic() + SLOTS_TIMEOUT
+        while (slots := _slots(self._rows.sparkSession)) < workers:
+            if time.monotonic() > deadline or (conf.get("spark.master") or "").startswith("local["):
+                raise ConfigError(
+                    f"num_workers is {workers}, and all must run at the same time, but Spark has "
+                    f"{slots} task slots: use fewer workers or more cores"
+                )
+            time.sleep(POLL)
+
+    def gather(self, rows: Any) -> pa.Table:
+        """See ``Engine``."""
+        return select(rows, self._columns).toArrow()
+
+    def run(self, job: Job, deal: Deal, server: ParameterServer, watch: Callable[[], None]) -> None:
+        """See ``Engine``; watches about twice a second."""
+        session = self._rows.sparkSession
+        parts = self.summary().partition_rows
+        rows = dealt(self._rows, deal.partitions, parts, deal.shuffle_seed)
+        token = secrets.token_bytes(32)
+        host, bind = advertised_host(session)
+        with TcpServer(server, token, bind, job.address[1]) as tcp:
+            cores = int(session.conf.get("spark.task.cpus", "1") or 1)
+            told = replace(job, address=(host, tcp.address[1]), token=token, cores=cores)
+            task = _SparkJob(rows, told)
+            try:
+                task.start()
+                while not task.ended.wait(POLL):
+                    watch()
+                    raise_final(server.failures)
+            finally:
+                task.cancel()
+        watch()
+        raise_final(server.failures)
+        if task.error is not None:
+            raise _failure(task.error, server.failures)
 
 
-def deal(
-    rows: DataFrame,
-    workers: int,
-    partition_rows: Sequence[int],
-    shuffle_seed: int | None = None,
-) -> DataFrame:
-    """Deals the rows out in turn, so that no worker has two rows more than another.
-
-    Args:
-        rows: from ``select``.
-        workers: partitions wanted.
-        partition_rows: rows in each partition of ``rows``, by its number.
-        shuffle_seed: if given, who gets which row is drawn from it.
-    """
-    from pyspark.sql import functions as F
-
-    # A retried task must find its rows in the order of the first try, whatever the order in which
-    # Spark fetches them; so each row carries a key, and the worker sorts by it. The key's lower
-    # 33 bits count the rows of a partition.
-    key = F.monotonically_increasing_id()
-    starts = F.lit([int(start) for start in np.cumsum([0, *partition_rows])])
-    start = F.coalesce(F.get(starts, F.spark_partition_id()), F.lit(0))
-    place = start + key.bitwiseAND(F.lit(2**33 - 1))
-    turn = place
-    if shuffle_seed is not None:
-        # Each round of dealing begins at a worker that is drawn.
-        turn = place + F.pmod(
-            F.xxhash64(F.floor(place / workers), F.lit(shuffle_seed)), F.lit(workers)
-        )
-    worker = F.pmod(turn, F.lit(workers)).cast("int")
-    return rows.withColumn(KEY, key).withColumn(WORKER, worker).repartitionById(workers, WORKER)
-
-
-def train_on_spark(
-    rows: DataFrame,
-    job: Job,
-    server: ParameterServer,
-    watch: Callable[[], None] = lambda: None,
-) -> None:
-    """Runs the workers, and returns when all have trained their partitions.
-
-    Args:
-        rows: from ``deal``.
-        job: what they do; its address and token are set here.
-        server: the center.
-        watch: called about twice a second while they train.
-
-    Raises:
-        DistkerasError: what a worker raised, if a retry would raise it again.
-        WorkerFailed: if a worker failed for another reason and Spark's retries are used up.
-    """
-    session = rows.sparkSession
-    token = secrets.token_bytes(32)
-    host, bind = advertised_host(session)
-    with TcpServer(server, token, bind) as tcp:
-        told = replace(job, address=(host, tcp.address[1]), token=token)
-        task = _SparkJob(rows, told)
-        try:
-            task.start()
-            while not task.ended.wait(POLL):
-                watch()
-                _raise_final(server.failures)
-        finally:
-            task.cancel()
-    watch()
-    _raise_final(server.failures)
-    if task.error is not None:
-        raise _failure(task.error, server.failures)
+def _slots(session: SparkSession) -> int:
+    """Tasks that Spark can run at the same time now; as its barrier mode counts them."""
+    context = session.sparkContext._jsc.sc()
+    profile = context.resourceProfileManager().defaultResourceProfile()
+    return int(context.maxNumConcurrentTasks(profile))
 
 
 def advertised_host(session: SparkSession) -> tuple[str, str]:
@@ -220,21 +190,11 @@ def _train_partition(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa
     yield pa.RecordBatch.from_pydict({"windows": pa.array([windows], pa.int32())})
 
 
-def _raise_final(failures: list[Failure]) -> None:
-    for failure in failures:
-        if failure.error in _FINAL:
-            kind: type[DistkerasError] = getattr(errors, failure.error)
-            raise kind(failure.message) from TrainingError(f"on worker:\n{failure.details}")
-
-
 def _failure(error: Exception, failures: list[Failure]) -> DistkerasError:
     """What to raise for a job that Spark gave up: the worker's own words where there are any."""
-    raised: DistkerasError
     if failures:
-        told = failures[-1]
-        raised = WorkerFailed(f"worker {told.partition} failed: {told.error}: {told.message}")
-        raised.__cause__ = TrainingError(f"on worker {told.partition}:\n{told.details}")
-        return raised
+        return worker_failed(failures[-1])
+    raised: DistkerasError
     raised = raised_on_worker(error) or WorkerFailed(f"the Spark job failed: {_last_line(error)}")
     raised.__cause__ = error
     return raised

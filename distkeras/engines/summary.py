@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from distkeras.errors import DataError
 from distkeras.names import Columns
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
-__all__ = ["ColumnSummary", "Summary", "summarise"]
+__all__ = ["ColumnSummary", "Found", "Summary", "summary_of"]
 
 
 class ColumnSummary(NamedTuple):
@@ -51,54 +49,56 @@ class Summary(NamedTuple):
     partition_rows: tuple[int, ...] = ()
 
 
-def summarise(rows: DataFrame, columns: Columns) -> Summary:
-    """Counts and measures the rows in one pass.
+class Found(NamedTuple):
+    """What a look at a column found.
+
+    Attributes:
+        array: whether it holds arrays, not numbers.
+        known: rows that are not null.
+        low: the least number, of arrays the least length; None where no row is known.
+        high: likewise the greatest.
+    """
+
+    array: bool
+    known: int
+    low: Any
+    high: Any
+
+
+def summary_of(
+    rows: int, found: Mapping[str, Found], columns: Columns, partition_rows: tuple[int, ...] = ()
+) -> Summary:
+    """What was found, refused where nothing can be trained on it.
 
     Args:
-        rows: from ``engines.spark.select``.
+        rows: their number.
+        found: of each column by its fixed name.
         columns: the user's names, for messages.
+        partition_rows: as in ``Summary``.
 
     Raises:
         DataError: if there are no rows, a null, arrays of different lengths, or a weight that is
             no number of at least 0.
     """
-    from pyspark.sql import functions as F
-
-    wanted: list[Column] = [F.count(F.lit(1))]
-    for column in columns.fixed:
-        value = F.size(column) if _is_array(rows, column) else F.col(column)
-        wanted += [F.count(column), F.min(value), F.max(value)]
-    found = rows.groupBy(F.spark_partition_id()).agg(*wanted).collect()
-    counts = {row[0]: row[1] for row in found}
-    total = sum(counts.values())
-    if not total:
+    if not rows:
         raise DataError("the DataFrame has no rows")
-    measured = [
-        _measured(
-            name, _is_array(rows, column), total, [row[2 + 3 * i : 5 + 3 * i] for row in found]
-        )
-        for i, (column, name) in enumerate(columns.fixed.items())
-    ]
+    measured = [_measured(name, rows, found[column]) for column, name in columns.fixed.items()]
     if columns.sample_weight is not None:
         _check_weights(measured.pop())
     inputs = len(columns.features)
-    partitions = tuple(counts.get(i, 0) for i in range(max(counts) + 1))
-    return Summary(total, tuple(measured[:inputs]), tuple(measured[inputs:]), partitions)
+    return Summary(rows, tuple(measured[:inputs]), tuple(measured[inputs:]), partition_rows)
 
 
-def _measured(
-    name: str, array: bool, total: int, parts: list[tuple[int, Any, Any]]
-) -> ColumnSummary:
-    """A column out of (known, least, greatest value or length) of each partition."""
-    nulls = total - sum(known for known, _, _ in parts)
-    if nulls:
-        raise DataError(f"column {name!r} is null in {nulls} of {total} rows")
-    low, high = min(low for _, low, _ in parts), max(high for _, _, high in parts)
-    if not array:
-        return ColumnSummary(name, None, float(low), float(high))
-    if low != high:
-        raise DataError(f"column {name!r} holds arrays of different lengths, {low} to {high}")
-    return ColumnSummary(name, int(low))
+def _measured(name: str, rows: int, found: Found) -> ColumnSummary:
+    if found.known < rows:
+        raise DataError(f"column {name!r} is null in {rows - found.known} of {rows} rows")
+    if not found.array:
+        return ColumnSummary(name, None, float(found.low), float(found.high))
+    if found.low != found.high:
+        raise DataError(
+            f"column {name!r} holds arrays of different lengths, {found.low} to {found.high}"
+        )
+    return ColumnSummary(name, int(found.low))
 
 
 def _check_weights(column: ColumnSummary) -> None:
@@ -110,7 +110,3 @@ def _check_weights(column: ColumnSummary) -> None:
         raise DataError(f"column {column.name!r}: a row has the weight {bad:g}, not 0 or more")
     if column.high == 0:
         raise DataError(f"column {column.name!r}: every row has the weight 0")
-
-
-def _is_array(rows: DataFrame, column: str) -> bool:
-    return rows.schema[column].dataType.typeName() == "array"

@@ -44,7 +44,8 @@ class Job:
         memory: bytes of rows that a worker keeps in memory.
         cores: threads that a worker computes with.
         timeout: seconds that a call to the server may take.
-        address: (host, port) of the parameter server; the engine knows it.
+        address: (host, port) of the parameter server. The engine knows the host, and the port
+            where none is asked for (0).
         token: the run's secret, likewise.
     """
 

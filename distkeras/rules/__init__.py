@@ -21,6 +21,7 @@ from distkeras.rules.downpour import downpour
 from distkeras.rules.dynsgd import dynsgd
 from distkeras.rules.eamsgd import eamsgd
 from distkeras.rules.easgd import easgd
+from distkeras.rules.ensemble import ensemble
 from distkeras.rules.experimental import experimental
 from distkeras.rules.gem import gem
 from distkeras.rules.single import single
@@ -40,6 +41,7 @@ __all__ = [
     "dynsgd",
     "eamsgd",
     "easgd",
+    "ensemble",
     "experimental",
     "gem",
     "send_delta",
@@ -57,6 +59,7 @@ RULES: Mapping[str, Callable[[], Rule]] = {
     "DynSGD": dynsgd,
     "EAMSGD": eamsgd,
     "EASGD": easgd,
+    "Ensemble": ensemble,
     "Experimental": experimental,
     "GEM": gem,
     "Single": single,

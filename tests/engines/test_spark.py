@@ -5,8 +5,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from distkeras.engines.spark import advertised_host, deal, select
-from distkeras.engines.summary import ColumnSummary, summarise
+from distkeras.engines.dataframes import deal, select, summarise
+from distkeras.engines.spark import advertised_host
+from distkeras.engines.summary import ColumnSummary
 from distkeras.errors import ConfigError, DataError
 from distkeras.names import Columns
 

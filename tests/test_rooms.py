@@ -31,7 +31,7 @@ ROOMS = (
     ("history_views", "training"),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.
-    ("aggregates", "preprocessing", "report", "scoring", "transformers"),
+    ("aggregates", "preprocessing", "report", "schemes", "scoring", "transformers"),
     ("evaluators", "predictors", "utils"),
     ("ml",),
 )

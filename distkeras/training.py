@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,8 @@ class Training:
             tuple(self._replica.metric_names),
             workers=self._partitions,
             timeout=self._trainer.round_timeout,
+            # A simulation's clock begins at 0, and goes on when the engine runs.
+            now=time.time if self._course.conditions is None else float,
         )
 
     def _monitored(self) -> Monitor:

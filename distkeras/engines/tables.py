@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _to_arrow(rows: Any, names: tuple[str, ...]) -> pa.Table:
 def _array(values: np.ndarray) -> pa.Array:
     if values.ndim < 2:
         return pa.array(values)
-    flat = np.ascontiguousarray(values).reshape(len(values), -1)
+    flat = np.ascontiguousarray(values).reshape(len(values), prod(values.shape[1:]))
     return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ class ModelPredictor:
             ``model.evaluate`` gives for that row alone, weight penalties included. Its mean is
             what ``model.evaluate`` gives for all rows. The model must be compiled and have one
             output. None: no loss.
+        custom_objects: classes and functions that Keras does not know, by name.
 
     Raises:
         ConfigError: an argument cannot work.
@@ -59,6 +60,7 @@ class ModelPredictor:
         batch_size: int = 4096,
         label_col: str = "label",
         loss_col: str | None = None,
+        custom_objects: Mapping[str, Any] | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be a whole number above 0, not {batch_size!r}")
@@ -72,6 +74,7 @@ class ModelPredictor:
         self.batch_size = batch_size
         self.label_col = label_col
         self.loss_col = loss_col
+        self.custom_objects = dict(custom_objects or {})
         self._inputs = _inputs(keras_model, features_col)
         self._outputs = _outputs(keras_model, output_col)
 
@@ -136,6 +139,7 @@ class ModelPredictor:
             loss_col=self.loss_col,
             hidden_cols=hidden,
             names=tuple(dataframe.columns),
+            custom_objects=self.custom_objects,
             cores=int(dataframe.sparkSession.conf.get("spark.task.cpus", "1") or 1),
         )
 

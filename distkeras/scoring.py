@@ -73,6 +73,7 @@ class Scoring:
             and to leave out of the output.
         cores: threads that TensorFlow may use in one task.
         names: what the columns that Spark sends are really called, in their order.
+        custom_objects: classes and functions that Keras does not know, by name.
     """
 
     blueprint: Blueprint
@@ -85,6 +86,7 @@ class Scoring:
     hidden_cols: Mapping[str, str] = field(default_factory=dict)
     cores: int = 1
     names: tuple[str, ...] = ()
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """What ``DataFrame.mapInArrow`` calls, once per partition."""
@@ -207,7 +209,7 @@ def _graph(job: Scoring) -> _Graph:
         use_cores(job.cores)
         while len(_GRAPHS) >= _KEPT_GRAPHS:
             del _GRAPHS[next(iter(_GRAPHS))]
-        _GRAPHS[job.digest] = _compile(build(job.blueprint))
+        _GRAPHS[job.digest] = _compile(build(job.blueprint, job.custom_objects))
     return _GRAPHS[job.digest]
 
 

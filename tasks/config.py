@@ -99,6 +99,21 @@ class OptimizerSpec(BaseModel):
         return {"class_name": self.name, "config": arguments} if arguments else self.name
 
 
+#: Keys of ``[train]`` for which each trainer has a default of its own, or no use at all.
+_OPTIONAL = (
+    "num_workers",
+    "communication_window",
+    "learning_rate",
+    "rho",
+    "momentum",
+    "kappa",
+    "outer_learning_rate",
+    "outer_momentum",
+    "parallelism_factor",
+    "memory_mb",
+)
+
+
 class TrainSpec(_Section):
     """``[train]``: the model, the distributed optimizer and what it is given."""
 
@@ -127,6 +142,13 @@ class TrainSpec(_Section):
         description="Replaces worker_optimizer's; of AEASGD it is eta in alpha = eta rho.",
     )
     rho: float | None = Field(None, gt=0, description="Elastic force, of the elastic optimizers.")
+    momentum: float | None = Field(None, ge=0, lt=1, description="Of EAMSGD's and GEM's steps.")
+    kappa: float | None = Field(None, gt=0, description="How fast GEM's center may move.")
+    outer_learning_rate: float | None = Field(None, gt=0, description="Of DiLoCo's center.")
+    outer_momentum: float | None = Field(None, ge=0, lt=1, description="Of DiLoCo's center.")
+    parallelism_factor: int | None = Field(
+        None, ge=1, description="Shares of the rows for each worker."
+    )
     seed: int = Field(
         0, ge=0, lt=2**32, description="Initial weights and the order of rows follow from it."
     )
@@ -165,8 +187,7 @@ class TrainSpec(_Section):
 
     def trainer_arguments(self) -> dict[str, Any]:
         """The keyword arguments of the trainer that the file gives, or that have a default."""
-        optional = ("num_workers", "communication_window", "learning_rate", "rho", "memory_mb")
-        given = {name: getattr(self, name) for name in optional}
+        given = {name: getattr(self, name) for name in _OPTIONAL}
         fixed = {name: getattr(self, name) for name in ("num_epoch", "batch_size", "seed")}
         return fixed | {name: value for name, value in given.items() if value is not None}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Iterator, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -147,23 +146,9 @@ class KerasEstimator(
 
 
 def _registered(estimator: KerasEstimator) -> dict[str, Any]:
-    """What the model and its arguments use of the objects that the user registered with Keras.
-
-    A worker is another process, where nobody has registered them.
-    """
-    import keras
-
-    known = keras.saving.get_custom_objects()
-    if not known:
-        return {}
-    used = json.dumps(
-        [
-            keras.saving.serialize_keras_object(estimator.keras_model),
-            *(estimator.getOrDefault(KEYWORDS[keyword]) for keyword in KERAS_KEYWORDS),
-        ],
-        default=str,
-    )
-    return {name: value for name, value in known.items() if json.dumps(name) in used}
+    """What the model and its arguments use of the objects that the user registered with Keras."""
+    arguments = [estimator.getOrDefault(KEYWORDS[keyword]) for keyword in KERAS_KEYWORDS]
+    return values.registered(estimator.keras_model, arguments)
 
 
 def _unknown(make: type[Trainer], given: dict[str, Any], problem: TypeError) -> ConfigError:

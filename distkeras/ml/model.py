@@ -12,6 +12,7 @@ from distkeras.history import History
 from distkeras.ml import outputs
 from distkeras.ml.params import ScoringParams
 from distkeras.ml.persistence import KerasReader, KerasWriter
+from distkeras.ml.values import registered
 from distkeras.models import check_built, outputs_of
 from distkeras.predictors import ModelPredictor
 from distkeras.transformers.base import check_output
@@ -62,7 +63,10 @@ class KerasModel(Model, ScoringParams, MLReadable["KerasModel"], MLWritable):
     def _transform(self, dataset: DataFrame) -> DataFrame:
         check_free(self, dataset)
         name = f"{self.uid} output"
-        predictor = ModelPredictor(self.keras_model, self.getFeaturesCol(), name)
+        custom = registered(self.keras_model)
+        predictor = ModelPredictor(
+            self.keras_model, self.getFeaturesCol(), name, custom_objects=custom
+        )
         columns = outputs.columns_of(outputs.Reading.of(self.keras_model, self.getKind()), name)
         asked = {"prediction": self.getPredictionCol(), "probability": self.getProbabilityCol()}
         added = {asked[what]: column for what, column in columns.items() if asked[what]}

@@ -27,6 +27,7 @@ __all__ = [
     "keywords",
     "one_of",
     "optional",
+    "registered",
     "restored",
 ]
 
@@ -183,6 +184,24 @@ def _serialized(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ConfigError(f"{name} is {value!r}, which is nothing of Keras")
     return config
+
+
+def registered(model: Any, arguments: Any = None) -> dict[str, Any]:
+    """What a model and its arguments use of the objects that the user registered with Keras.
+
+    A worker is another process, where nobody has registered them.
+
+    Args:
+        model: a built ``keras.Model``.
+        arguments: configurations of more Keras objects.
+    """
+    import keras
+
+    known = keras.saving.get_custom_objects()
+    if not known:
+        return {}
+    used = json.dumps([keras.saving.serialize_keras_object(model), arguments], default=str)
+    return {name: value for name, value in known.items() if json.dumps(name) in used}
 
 
 def _check_json(name: str, value: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "AuthenticationError",
+    "CallbackFailed",
     "ConfigError",
     "DataError",
     "DistkerasError",
@@ -50,6 +51,10 @@ class TrainingError(DistkerasError, RuntimeError):
 
 class WorkerFailed(TrainingError):  # noqa: N818
     """A worker raised, and Spark's retries are used up."""
+
+
+class CallbackFailed(TrainingError):  # noqa: N818
+    """A Keras callback raised on a worker, or asked for what one worker cannot do."""
 
 
 class TrainingDiverged(TrainingError):  # noqa: N818

@@ -173,6 +173,11 @@ class Replica:
         return {name: float(measures[name]) for name in self.metric_names}
 
     @property
+    def model(self) -> Any:
+        """The Keras model; its weights are those that the last window left."""
+        return self._model
+
+    @property
     def metric_names(self) -> list[str]:
         """The names of what ``run`` reports, the loss first."""
         return list(self._model.get_metrics_result())

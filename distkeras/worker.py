@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import DistkerasError, ExchangeTimeout
+from distkeras.listener import Listener, Nobody
 from distkeras.prefetch import ahead
 from distkeras.rules import Rule, Window
 from distkeras.transport import Channel
@@ -69,12 +70,14 @@ class Step(NamedTuple):
         sequence: its number in the partition, from 0, over all epochs.
         portions: the rows, shape (k,) each: what a replica takes at once, none across two epochs.
         batches: mini-batches in all of them.
+        batch: the last of them, by its number in the epoch, from 0.
     """
 
     epoch: int
     sequence: int
     portions: tuple[npt.NDArray[np.int64], ...]
     batches: int
+    batch: int
 
     @property
     def rows(self) -> int:
@@ -124,7 +127,8 @@ class Schedule:
                 orders.rows(epoch)[begin * self.batch_size : end * self.batch_size]
                 for epoch, begin, end in self._cuts(first, last, per_epoch)
             )
-            yield Step((last - 1) // per_epoch, sequence, portions, last - first)
+            epoch, batch = divmod(last - 1, per_epoch)
+            yield Step(epoch, sequence, portions, last - first, batch)
 
     def steps(self, rows: int) -> int:
         """Mini-batches in so many rows; the last may be partial."""
@@ -172,6 +176,7 @@ class Worker:
         replica: its model.
         rule: the distributed optimizer.
         schedule: which rows when.
+        listener: is told of each window; None for nobody.
 
     Attributes:
         wait: seconds that its last exchange took; 0 before the first.
@@ -180,13 +185,20 @@ class Worker:
     """
 
     def __init__(
-        self, who: Assignment, rows: Rows, replica: WindowRunner, rule: Rule, schedule: Schedule
+        self,
+        who: Assignment,
+        rows: Rows,
+        replica: WindowRunner,
+        rule: Rule,
+        schedule: Schedule,
+        listener: Listener | None = None,
     ) -> None:
         self._who = who
         self._rows = rows
         self._replica = replica
         self._rule = rule
         self._schedule = schedule
+        self._listener = listener or Nobody()
         self.wait = 0.0
         self.trained = 0
         self.batches = 0
@@ -209,8 +221,11 @@ class Worker:
         step = None if self._stopped else next(self._steps, None)
         if step is None:
             self._portions.close()
+            self._listener.finished()
             return None
+        self._listener.before(step)
         self._after = self._train(step)
+        self._listener.after(step, self._after)
         self.trained += 1
         self.batches = step.batches
         return Update(
@@ -235,6 +250,27 @@ class Worker:
         self._clock, self.wait = answer.rows, wait
         self._stopped = answer.stop
 
+    def train(self, channel: Channel) -> int:
+        """Trains to the end, from where an earlier attempt left it.
+
+        Args:
+            channel: to the server; joined and left here.
+
+        Returns:
+            The windows that were trained here.
+
+        Raises:
+            TrainingError: as the channel says.
+        """
+        who = self._who
+        self.start(channel.join(who.partition, who.attempt, len(self._rows)))
+        while (update := self.window()) is not None:
+            asked = time.perf_counter()
+            answer = channel.exchange(update)
+            self.adopt(answer, time.perf_counter() - asked)
+        channel.leave(who.partition, who.attempt, self.wait)
+        return self.trained
+
     def _train(self, step: Step) -> Trained:
         weights, done = self._weights, 0
         metrics: list[Vector] = []
@@ -254,30 +290,8 @@ def train(
     rule: Rule,
     schedule: Schedule,
 ) -> int:
-    """Trains a partition to its end, from where an earlier attempt left it.
-
-    Args:
-        who: the worker.
-        rows: its data.
-        replica: its model.
-        channel: its way to the server; joined and left here.
-        rule: the distributed optimizer.
-        schedule: which rows when.
-
-    Returns:
-        The windows that this attempt trained.
-
-    Raises:
-        TrainingError: as the channel says.
-    """
-    worker = Worker(who, rows, replica, rule, schedule)
-    worker.start(channel.join(who.partition, who.attempt, len(rows)))
-    while (update := worker.window()) is not None:
-        asked = time.perf_counter()
-        answer = channel.exchange(update)
-        worker.adopt(answer, time.perf_counter() - asked)
-    channel.leave(who.partition, who.attempt, worker.wait)
-    return worker.trained
+    """Trains a partition to its end: ``Worker.train``, for whom nobody needs to listen."""
+    return Worker(who, rows, replica, rule, schedule).train(channel)
 
 
 def report(channel: Channel, partition: int, error: Exception) -> None:

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parent.parent
 #: above it, and needs a row of its own only where no row will do.
 ROOMS = (
     ("errors",),
-    ("vectors", "columns", "losses", "models", "scores", "spool", "storage", "worker_errors"),
+    (
+        *("callbacks", "columns", "listener", "losses", "models", "scores", "spool", "storage"),
+        *("vectors", "worker_errors"),
+    ),
     ("metrics", "names", "schedules", "xla"),
     ("feed", "rules", "stopping"),
     ("conversation", "messages"),
@@ -40,6 +43,7 @@ RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
 #: The only importers of what is heavy; a name that ends in a slash is a folder.
 IMPORTERS = {
     "keras": (
+        "distkeras/callbacks.py",
         "distkeras/compilation.py",
         "distkeras/ensembles.py",
         "distkeras/losses.py",
@@ -85,6 +89,7 @@ PLAIN = (
     "messages",
     "server",
     "transport",
+    "listener",
     "worker",
     "spool",
 )

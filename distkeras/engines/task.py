@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from distkeras.callbacks import Callbacks, Trainee
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
 from distkeras.names import KEY, SAMPLE_WEIGHT, Columns, feature
@@ -19,7 +20,7 @@ from distkeras.rules import Rule
 from distkeras.spool import Spool
 from distkeras.transport.client import TcpChannel
 from distkeras.vectors import Layout
-from distkeras.worker import Assignment, Schedule, report, train
+from distkeras.worker import Assignment, Schedule, Worker, report
 
 if TYPE_CHECKING:
     from distkeras.replica import Replica, ReplicaSpec
@@ -47,6 +48,7 @@ class Job:
         address: (host, port) of the parameter server. The engine knows the host, and the port
             where none is asked for (0).
         token: the run's secret, likewise.
+        callbacks: of Keras, for each worker.
     """
 
     spec: ReplicaSpec
@@ -59,10 +61,25 @@ class Job:
     timeout: float = 60.0
     address: tuple[str, int] = ("", 0)
     token: bytes = b""
+    callbacks: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         """Without the token: a job may be printed."""
         return f"Job({self.rule.name}, server={self.address[0]}:{self.address[1]})"
+
+    def listener(self, who: Assignment, rows: int, replica: Trainee) -> Callbacks | None:
+        """What is told of a worker's windows; None where there are no callbacks.
+
+        Args:
+            who: the worker.
+            rows: that it has.
+            replica: its model.
+        """
+        if not self.callbacks:
+            return None
+        steps = self.schedule.steps(rows)
+        params = {"epochs": self.schedule.epochs, "steps": steps, "verbose": 0}
+        return Callbacks(self.callbacks, replica, params | {"worker": who.partition})
 
 
 def run(
@@ -88,7 +105,9 @@ def run(
             fill(rows, batches, job.columns, job.spec.dtypes)
             if not len(rows):
                 raise DataError(f"worker {who.partition} got no rows: use fewer workers")
-            return train(who, rows, _replica(job, who), channel, job.rule, job.schedule)
+            replica = _replica(job, who)
+            listener = job.listener(who, len(rows), replica)
+            return Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
         except Exception as error:
             report(channel, who.partition, error)
             raise

@@ -6,7 +6,7 @@ minutes of two cores. Cells that are in the result file already are not run agai
 benchmark can be stopped and goes on where it was.
 
     python benchmarks/thesis_table.py --data path/to/mnist
-    python benchmarks/thesis_table.py --show
+    python benchmarks/thesis_table.py                        # only prints what was measured before
 
 Source: Hermans, "On Scalable Deep Learning and Parallelizing Gradient Descent", 2017, table 3.1.
 """
@@ -28,8 +28,6 @@ from rich.console import Console
 from rich.table import Table
 
 BATCH = 128
-#: Mini-batches between two looks at the accuracy of the center: two epochs.
-LOOK = 938
 
 
 class Cell(NamedTuple):
@@ -58,78 +56,50 @@ CELLS = [
 ]
 
 
-class Shard:
-    """The rows of a virtual worker."""
-
-    def __init__(self, digits: mnist_idx.Digits, worker: int, workers: int) -> None:
-        self._rows = {"x0": digits.x[worker::workers], "y0": digits.y[worker::workers]}
-
-    def __len__(self) -> int:
-        """The number of rows."""
-        return len(self._rows["x0"])
-
-    def take(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """These rows, in this order."""
-        return {name: column[indices] for name, column in self._rows.items()}
-
-
 def model(seed: int) -> Any:
-    """The network of the thesis, compiled."""
+    """The network of the thesis."""
     import keras
 
     keras.utils.set_random_seed(seed)
     layers = [keras.layers.Dense(units, "relu") for units in (1000, 2000, 1000)]
-    made = keras.Sequential([keras.Input((784,)), *layers, keras.layers.Dense(10, "softmax")])
-    optimizer = keras.optimizers.Adam(0.001)
-    made.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return made
+    return keras.Sequential([keras.Input((784,)), *layers, keras.layers.Dense(10, "softmax")])
 
 
 def run(cell: Cell, data: Path, epochs: int, seed: int) -> dict[str, Any]:
     """Trains one cell; its accuracy on the 10,000 test digits, in percent, and the way there."""
-    from distkeras import rules
-    from distkeras.compilation import config_of
     from distkeras.engines.conditions import Conditions, Constant, Exponential
-    from distkeras.engines.simulator import SharedReplica
-    from distkeras.engines.simulated import Simulation
     from distkeras.models import use_cores
-    from distkeras.replica import Replica, ReplicaSpec, travelling
-    from distkeras.server import ParameterServer
-    from distkeras.worker import Schedule
+    from distkeras.monitor import Validation
+    from distkeras.trainers import TRAINERS
 
     use_cores(1)
-    train, test = (mnist_idx.read(data, split) for split in ("train", "t10k"))
-    network = model(seed)
-    replica = Replica(ReplicaSpec(config_of(network), BATCH, cell.window))
-    center = replica.layout.flatten([weight.numpy() for weight in travelling(network)])
-    server = ParameterServer(center, rules.RULES[cell.rule](), tuple(replica.metric_names))
-    shards = [Shard(train, worker, cell.workers) for worker in range(cell.workers)]
-    schedule = Schedule(BATCH, cell.window, epochs, seed)
+    train, test = (mnist_idx.read(data, split)._asdict() for split in ("train", "t10k"))
+    trainer = TRAINERS[cell.rule](
+        model(seed),
+        "adam",
+        "sparse_categorical_crossentropy",
+        features_col="x",
+        label_col="y",
+        batch_size=BATCH,
+        num_epoch=epochs,
+        num_workers=cell.workers,
+        communication_window=cell.window,
+        seed=seed,
+    )
     # Workers that others use too, and a network that takes half a mini-batch's time one way.
     conditions = Conditions(Exponential(1.0), delay=Constant(0.5), seed=seed)
-    shared = SharedReplica(replica, seed)
-    simulation = Simulation(server, schedule, shards, shared.of, conditions)
-    curve: list[dict[str, float]] = []
-
-    def accuracy() -> float:
-        arrays = replica.layout.unflatten(server.center)
-        for variable, array in zip(travelling(network), arrays, strict=True):
-            variable.assign(array)
-        right = network.predict(test.x, 1000, verbose=0).argmax(1) == test.y
-        return round(100 * float(np.mean(right)), 2)
-
-    def look() -> None:
-        if server.rows_merged >= (len(curve) + 1) * LOOK * BATCH:
-            curve.append({"epoch": server.rows_merged / len(train.x), "accuracy": accuracy()})
-
     started = time.monotonic()
-    simulation.run(look)
-    assert server.rows_merged == epochs * len(train.x)
+    trainer.simulate(train, conditions, validation=Validation(test, every_epochs=2))
+    curve = [
+        {"epoch": one.epoch, "accuracy": round(100 * one.measures["val_accuracy"], 2)}
+        for one in trainer.history.validations
+    ]
+    staleness = [record.staleness for record in trainer.history.records]
     return {
-        "accuracy": accuracy(),
+        "accuracy": curve[-1]["accuracy"],
         "curve": curve,
-        "updates": server.clock,
-        "mean_staleness": round(float(np.mean([r.staleness for r in server.history])), 2),
+        "updates": trainer.num_updates(),
+        "mean_staleness": round(float(np.mean(staleness)), 2),
         "minutes": round((time.monotonic() - started) / 60, 1),
     }
 
@@ -182,19 +152,16 @@ def plot(cells: dict[str, Any]) -> None:
 def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of MNIST's IDX files")
+    parser.add_argument("--data", type=Path, help="MNIST's IDX files; without, none is run")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--show", action="store_true", help="only print what was measured before")
     parser.add_argument("--cell", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.cell:
         (cell,) = (cell for cell in CELLS if cell.name == asked.cell)
         print(json.dumps(run(cell, asked.data, asked.epochs, asked.seed)))
         return
-    if not asked.show:
-        if asked.data is None:
-            parser.error("--data is needed, the folder with train-images-idx3-ubyte and so on")
+    if asked.data is not None:
         measure(asked.data, asked.epochs, asked.seed)
     show(known())
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from distkeras import training
 from distkeras.engines.conditions import Breakdown, Conditions, Constant
 from distkeras.ensembles import average
 from distkeras.errors import ConfigError, DataError
@@ -52,7 +53,10 @@ def trainer(kind: type[Trainer] = DOWNPOUR, **changes: Any) -> Trainer:
     return kind(model, keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", **settings)
 
 
-def test_the_validations_are_what_keras_evaluates(rows: Rows) -> None:
+def test_the_validations_are_what_keras_evaluates(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "MEASURED", 100)  # So that they come in several portions.
     made = trainer(communication_window=2)
     model = made.simulate(rows, validation=Validation(rows))
     validations = made.history.validations

@@ -152,6 +152,16 @@ def test_objects_that_only_the_user_has_reach_the_workers(
     fitted = loaded.fit(assembled, {loaded.predictionCol: "class", loaded.kind: "classes"})
     assert fitted.transform(assembled).columns[-2:] == ["class", "probability"]
 
+    @keras.saving.register_keras_serializable("tests")
+    class Doubled(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return 2 * inputs
+
+    (width,) = network(3, "softmax", "mse").input_shape[1:]
+    own = keras.Sequential([keras.Input((width,)), Doubled(), keras.layers.Dense(3, "softmax")])
+    own.compile("sgd", "sparse_categorical_crossentropy")
+    assert KerasModel(own).transform(assembled).count() == assembled.count()
+
 
 @pytest.mark.parametrize(
     ("units", "activation", "loss"),

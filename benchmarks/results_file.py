@@ -20,13 +20,14 @@ def machine() -> dict[str, Any]:
         if line.startswith("model name")
     ]
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    packages = ("keras", "numpy", "pyarrow", "pyspark", "tensorflow")
+    packages = ("keras", "numpy", "pyarrow", "pyspark", "tensorflow", "tensorflow-cpu")
+    installed = {one.metadata["Name"] for one in metadata.distributions()}
     return {
         "processor": processor[0] if processor else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(pages / 2**30, 1),
         "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in packages},
+        | {name: metadata.version(name) for name in packages if name in installed},
     }
 
 

@@ -21,7 +21,8 @@ def machine() -> dict[str, Any]:
     ]
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     packages = ("keras", "numpy", "pyarrow", "pyspark", "tensorflow", "tensorflow-cpu")
-    installed = {one.metadata["Name"] for one in metadata.distributions()}
+    names = (one.metadata["Name"] for one in metadata.distributions())
+    installed = {name.lower().replace("_", "-") for name in names}
     return {
         "processor": processor[0] if processor else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),

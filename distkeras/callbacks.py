@@ -147,10 +147,12 @@ def check_callbacks(callbacks: Any, model: Any = None) -> tuple[Any, ...]:
     Raises:
         ConfigError: names the callback, and what to use in its place.
     """
-    import keras
-
     if not isinstance(callbacks, Sequence) or isinstance(callbacks, str):
         raise ConfigError(f"callbacks is {type(callbacks).__name__}, but must be a list")
+    if not callbacks:
+        return ()
+    import keras
+
     for callback in callbacks:
         name = type(callback).__name__
         if not isinstance(callback, keras.callbacks.Callback):

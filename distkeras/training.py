@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from distkeras import checks, compilation
+from distkeras.callbacks import check_callbacks
 from distkeras.engines.base import Deal, Engine
 from distkeras.engines.conditions import Conditions
 from distkeras.engines.summary import Summary
@@ -86,6 +87,7 @@ class Training:
         )
         self._engine = _engine(rows, self._columns, course)
         self._model = compilation.compiled_copy(trainer.keras_model, _arguments(trainer))
+        check_callbacks(trainer.callbacks, self._model)
         checks.check_columns(self._model, self._columns)
         class_weight = checks.check_class_weight(self._model, trainer.class_weight)
         self._partitions = trainer.num_workers * trainer.parallelism_factor
@@ -240,6 +242,7 @@ class Training:
             memory=int(trainer.memory_mb * 2**20),
             timeout=trainer.timeout,
             address=("", trainer.master_port),
+            callbacks=trainer.callbacks,
         )
 
 

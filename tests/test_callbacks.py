@@ -22,6 +22,7 @@ from distkeras.names import KEY, Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
+from distkeras.trainers import DOWNPOUR, AveragingTrainer, SingleTrainer, Trainer
 from distkeras.transport import inproc
 from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment, Schedule, Worker
@@ -272,3 +273,62 @@ def test_a_rate_that_is_scheduled_already_is_not_scheduled_twice() -> None:
     assert check_callbacks([scheduler], compiled()) == (scheduler,)
     with pytest.raises(ConfigError, match="cannot change the learning rate, which is a schedule"):
         check_callbacks([scheduler], compiled(keras.optimizers.SGD(decay)))
+
+
+def trainer(kind: type[Trainer], *callbacks: Any, **changes: Any) -> Trainer:
+    settings = {"metrics": [], "batch_size": BATCH, "callbacks": callbacks, **changes}
+    return kind(compiled(), None, None, **settings)
+
+
+def test_virtual_workers_have_callbacks_and_optimizers_of_their_own() -> None:
+    """Half the rows each, one mini-batch an epoch; c <- c + sum of W - c at each one's own rate."""
+
+    class Own(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate = (0.1, 0.02)[self.params["worker"]] / (epoch + 1)
+
+    table = Table()
+    rows = {"features": table.x, "label": table.y}
+    mine = trainer(AveragingTrainer, Own(), batch_size=ROWS, num_epoch=2)
+    weights = compiled().get_weights()[0].ravel()
+    for epoch in range(2):
+        steps = []
+        for worker, rate in enumerate((0.1, 0.02)):
+            x, y = table.x[worker::2], table.y[worker::2]
+            steps.append(rate / (epoch + 1) * 2 / len(x) * x.T @ (x @ weights - y))
+        weights = weights - np.mean(steps, axis=0)
+    np.testing.assert_allclose(mine.simulate(rows).get_weights()[0].ravel(), weights, atol=1e-5)
+
+
+def test_a_trainer_refuses_what_its_workers_cannot_call() -> None:
+    with pytest.raises(ConfigError, match="EarlyStopping needs one loop for all workers"):
+        trainer(DOWNPOUR, keras.callbacks.EarlyStopping())
+    table = Table()
+    mine = trainer(DOWNPOUR, keras.callbacks.LearningRateScheduler(lambda epoch: 0.1))
+    mine.learning_rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    with pytest.raises(ConfigError, match="which is a schedule"):
+        mine.simulate({"features": table.x, "label": table.y})
+
+
+def test_in_spark(spark: Any, tmp_path: Path) -> None:
+    """Every task has its copy; one that fails ends the training without a retry."""
+    table = Table()
+    listed = list(zip(table.x.tolist(), table.y.tolist(), strict=True))
+    frame = spark.createDataFrame(listed, "features array<float>, label float")
+
+    class Mark(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            (tmp_path / f"{self.params['worker']} {epoch}").touch()
+
+    trainer(DOWNPOUR, Mark(), num_epoch=2, communication_window=2).train(frame)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0 0", "0 1", "1 0", "1 1"]
+
+    def stop(epoch: int, logs: Any) -> None:
+        with (tmp_path / "tries").open("a") as file:
+            file.write("x")
+        raise ValueError("enough")
+
+    failing = trainer(SingleTrainer, keras.callbacks.LambdaCallback(on_epoch_end=stop))
+    with pytest.raises(CallbackFailed, match=r"LambdaCallback failed in on_epoch_end .*enough"):
+        failing.train(frame)
+    assert (tmp_path / "tries").read_text() == "x"

@@ -23,7 +23,7 @@ from distkeras.engines.base import Deal, raise_final, worker_failed
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import deal_table, summarise_table, table_of
 from distkeras.engines.task import Job, run
-from distkeras.errors import TrainingError, WorkerFailed
+from distkeras.errors import ConfigError, TrainingError, WorkerFailed
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
@@ -151,7 +151,15 @@ class _Processes:
             name=f"distkeras-worker-{partition}",
             daemon=True,
         )
-        process.start()
+        try:
+            process.start()
+        except OSError:
+            raise
+        except Exception as problem:
+            raise ConfigError(
+                f"a worker process cannot be given what it needs: {problem}; functions and classes "
+                "of your own must be in a module that it can import"
+            ) from problem
         self._running[partition] = process
 
 

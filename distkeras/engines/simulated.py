@@ -17,6 +17,7 @@ import numpy as np
 from distkeras.conversation import Answer, Update, Welcome
 from distkeras.engines.conditions import Breakdown, Conditions
 from distkeras.errors import Superseded
+from distkeras.listener import Listener
 from distkeras.server import ParameterServer
 from distkeras.worker import Assignment, Rows, Schedule, WindowRunner, Worker
 
@@ -32,6 +33,7 @@ class Simulation:
         shards: each worker's rows.
         replica: (worker, attempt) -> what trains that worker's windows.
         conditions: the cluster.
+        listener: (worker, its replica) -> what is told of its windows; None for nobody.
 
     Attributes:
         now: virtual seconds since the start.
@@ -44,12 +46,14 @@ class Simulation:
         shards: Sequence[Rows],
         replica: Callable[[int, int], WindowRunner],
         conditions: Conditions,
+        listener: Callable[[Assignment, WindowRunner], Listener | None] = lambda who, replica: None,
     ) -> None:
         conditions.check(len(shards))
         self.server = server
         self.schedule = schedule
         self.replica = replica
         self.conditions = conditions
+        self.listener = listener
         self.now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -132,13 +136,11 @@ class _Process:
     def begin(self) -> None:
         """Starts the process."""
         simulation = self._simulation
-        self._worker = Worker(
-            Assignment(self._number, self._attempt),
-            self._rows,
-            simulation.replica(self._number, self._attempt),
-            simulation.server.rule,
-            simulation.schedule,
-        )
+        who = Assignment(self._number, self._attempt)
+        replica = simulation.replica(self._number, self._attempt)
+        listener = simulation.listener(who, replica)
+        rule, schedule = simulation.server.rule, simulation.schedule
+        self._worker = Worker(who, self._rows, replica, rule, schedule, listener)
         self._tell(self._joins)
 
     def is_answered(self, answer: Answer) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import pyarrow as pa
 
+from distkeras.callbacks import Callbacks
 from distkeras.engines.base import Deal
 from distkeras.engines.conditions import Conditions
 from distkeras.engines.simulated import Simulation
@@ -19,7 +22,7 @@ from distkeras.names import Columns
 from distkeras.server import ParameterServer
 from distkeras.spool import Spool
 from distkeras.vectors import Vector
-from distkeras.worker import Trained
+from distkeras.worker import Assignment, Trained
 
 if TYPE_CHECKING:
     from distkeras.replica import Replica
@@ -71,7 +74,14 @@ class SimulatedEngine:
             for table in deal_table(self._table, deal.partitions, deal.shuffle_seed):
                 shards.append(stack.enter_context(Spool(job.memory)))
                 fill(shards[-1], iter(table.to_batches()), job.columns, job.spec.dtypes)
-            simulation = Simulation(server, job.schedule, shards, shared.of, self._conditions)
+
+            def listener(who: Assignment, share: Any) -> Callbacks | None:
+                # As in Spark, each attempt has callbacks of its own.
+                mine = replace(job, callbacks=deepcopy(job.callbacks))
+                return mine.listener(who, len(shards[who.partition]), share)
+
+            place = server, job.schedule, shards, shared.of, self._conditions
+            simulation = Simulation(*place, listener)
             simulation.run(watch)
 
 
@@ -118,6 +128,16 @@ class _Share:
         self._shared = shared
         self.seed = seed
         self.state: tuple[npt.NDArray[Any], ...] | None = None
+
+    @property
+    def model(self) -> Any:
+        """The Keras model, with this worker's state."""
+        return self._shared.for_user(self).model
+
+    @property
+    def metric_names(self) -> list[str]:
+        """See ``Replica``."""
+        return self._shared.for_user(self).metric_names
 
     def run(self, weights: Vector, rows: Mapping[str, npt.NDArray[Any]], clock: int = 0) -> Trained:
         """See ``Replica.run``."""

@@ -70,8 +70,9 @@ class SparkEngine:
     def check_slots(self, workers: int) -> None:
         """See ``Engine``; waits a few seconds for executors that are just starting."""
         conf = self._rows.sparkSession.conf
-        if conf.get("spark.dynamicAllocation.enabled", "false") == "true":
-            return  # Spark starts as many as are asked for, and the round's deadline holds.
+        dynamic = conf.get("spark.dynamicAllocation.enabled", "false") == "true"
+        if dynamic or not hasattr(self._rows.sparkSession, "sparkContext"):
+            return  # Spark starts more, or cannot be asked from here; rounds have a deadline.
         deadline = time.monotonic() + SLOTS_TIMEOUT
         while (slots := _slots(self._rows.sparkSession)) < workers:
             if time.monotonic() > deadline or (conf.get("spark.master") or "").startswith("local["):

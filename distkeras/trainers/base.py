@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from distkeras.callbacks import check_callbacks
 from distkeras.engines.conditions import Conditions
 from distkeras.errors import ConfigError
 from distkeras.history import History, PhaseClock, Progress
@@ -57,6 +58,7 @@ class Trainer(Accessors, ABC):
         sample_weight_col: column of numbers of at least 0: how much a row counts in the loss.
         class_weight: how much a row counts by its class, a dict of class index and weight; 1
             where a class is left out. Both are multiplied.
+        callbacks: Keras callbacks, of which each worker has its own copy: ``callbacks.Callbacks``.
 
     Attributes:
         on_progress: called about twice a second on the driver while ``train`` runs.
@@ -93,6 +95,7 @@ class Trainer(Accessors, ABC):
         loss_weights: Sequence[float] | Mapping[str, float] | float | None = None,
         sample_weight_col: str | None = None,
         class_weight: Mapping[int, float] | None = None,
+        callbacks: Sequence[Any] = (),
         custom_objects: Mapping[str, Any] | None = None,
         parallelism_factor: int = 1,
         seed: int = 0,
@@ -122,6 +125,7 @@ class Trainer(Accessors, ABC):
         self.loss_weights = loss_weights
         self.sample_weight_col = sample_weight_col
         self.class_weight = class_weight
+        self.callbacks = check_callbacks(callbacks)
         self.custom_objects = dict(custom_objects or {})
         self.parallelism_factor = positive_int("parallelism_factor", parallelism_factor)
         self.seed = _whole("seed", seed, 2**32 - 1)

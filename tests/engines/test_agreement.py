@@ -93,3 +93,13 @@ def test_a_worker_process_that_raises_is_named_and_leaves_nothing(
     bad = {**rows, "label": np.where(np.arange(ROWS) == 70, np.nan, rows["label"])}
     with pytest.raises(ValueError, match=r"column .label.: row .* holds nan"):
         trainer(ADAG).train(bad)
+
+
+def test_what_cannot_travel_to_a_process_is_refused_in_one_line(
+    rows: dict[str, np.ndarray],
+) -> None:
+    class Own(keras.callbacks.Callback):
+        """Defined where no other process can import it."""
+
+    with pytest.raises(ValueError, match="a worker process cannot be given what it needs"):
+        trainer(ADAG, callbacks=[Own()]).train(rows)

@@ -36,19 +36,19 @@ class CompileArguments:
             with an entry (or a list of entries) for each, or a dict by their names; a list of one
             entry is for every output.
         learning_rate: a number or a Keras schedule, replaces the optimizer's; None leaves it.
-        nesterov: momentum that the optimizer, which must be SGD, is given; None leaves it.
         loss_weights: how much each output's loss counts, as a list in their order or a dict by
             their names; None: 1 each.
         custom_objects: classes and functions that Keras does not know, by name.
+        nesterov: momentum that the optimizer, which must be SGD, is given; None leaves it.
     """
 
     optimizer: Any = None
     loss: Any = None
     metrics: Any = None
     learning_rate: Any = None
-    nesterov: float | None = None
     loss_weights: Any = None
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    nesterov: float | None = None
 
 
 def compiled_copy(model: Any, arguments: CompileArguments) -> Any:

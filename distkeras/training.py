@@ -289,11 +289,11 @@ def _probe(spec: ReplicaSpec) -> Replica:
 
 def _arguments(trainer: Trainer) -> compilation.CompileArguments:
     return compilation.CompileArguments(
-        trainer.worker_optimizer,
-        trainer.loss,
-        trainer.metrics,
-        trainer.optimizer_learning_rate,
-        trainer.nesterov,
-        trainer.loss_weights,
-        trainer.custom_objects,
+        optimizer=trainer.worker_optimizer,
+        loss=trainer.loss,
+        metrics=trainer.metrics,
+        learning_rate=trainer.optimizer_learning_rate,
+        loss_weights=trainer.loss_weights,
+        custom_objects=trainer.custom_objects,
+        nesterov=trainer.nesterov,
     )

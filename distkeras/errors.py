@@ -17,6 +17,7 @@ __all__ = [
     "ExchangeTimeout",
     "IncompleteTraining",
     "ProtocolError",
+    "RoundTimeout",
     "StorageError",
     "Superseded",
     "TrainingDiverged",
@@ -67,6 +68,10 @@ class IncompleteTraining(TrainingError):  # noqa: N818
 
 class ExchangeTimeout(TrainingError):  # noqa: N818
     """A deadline passed: the message says who waited for whom, at which address."""
+
+
+class RoundTimeout(ExchangeTimeout):
+    """The workers of a synchronous rule waited in vain for one of them; the message names it."""
 
 
 class Superseded(TrainingError):  # noqa: N818

@@ -11,13 +11,23 @@ from typing import Any
 import numpy as np
 
 from distkeras.errors import ConfigError
+from distkeras.rules.arguments import positive
 from distkeras.server import ParameterServer
-from distkeras.stopping import Standing, StopCondition, Validated, better
+from distkeras.stopping import (
+    NoImprovement,
+    Standing,
+    StopCondition,
+    TargetMetric,
+    Validated,
+    better,
+    check_mode,
+)
 from distkeras.vectors import Vector
 
 __all__ = ["Monitor", "Validation", "check_measures"]
 
-#: Windows over which the training loss is averaged; for each worker at least two of them.
+#: Windows over which the training loss is averaged; for each worker at least two of them where
+#: there are so many.
 RECENT = 20
 
 
@@ -30,21 +40,26 @@ class Validation:
         every_epochs: passes over the training data between two looks; None: as seconds say.
         every_seconds: between two looks; None: as epochs say.
         keep_best: the measure by which the best center is kept and returned; None: the last.
+        mode: "min" where less of it is better, "max" where more; None goes by its name.
     """
 
     rows: Any
     every_epochs: float | None = 1.0
     every_seconds: float | None = None
     keep_best: str | None = None
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses intervals that never end."""
+        check_mode(self.mode)
+        if self.keep_best is not None and not isinstance(self.keep_best, str):
+            raise ConfigError(f"keep_best is {self.keep_best!r}, but must be a measure's name")
         for name, value in (
             ("every_epochs", self.every_epochs),
             ("every_seconds", self.every_seconds),
         ):
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} is {value!r}, but must be above 0")
+            if value is not None:
+                positive(name, value)
         if self.every_epochs is None and self.every_seconds is None:
             raise ConfigError("Validation needs every_epochs or every_seconds")
 
@@ -63,7 +78,7 @@ def check_measures(
         ConfigError: names the measure, and the nearest that there is.
     """
     known = [f"val_{name}" for name in names]
-    asked = [name for one in conditions if isinstance(name := getattr(one, "name", None), str)]
+    asked = [one.name for one in conditions if isinstance(one, NoImprovement | TargetMetric)]
     if validation is None and asked:
         raise ConfigError(f"to stop by {asked[0]!r} train needs a validation")
     if validation is not None and validation.keep_best is not None:
@@ -140,14 +155,19 @@ class Monitor:
         name = validation.keep_best
         if name is not None:
             known = [one.measures[name] for one in self.validations]
-            if not known or all(better(name, measures[name], value) for value in known):
+            if not known or all(
+                better(name, measures[name], value, mode=validation.mode) for value in known
+            ):
                 self.best = center
         self.validations.append(Validated(merged, merged / self.rows, now, measures))
         self._validated = self.server.now()
 
     def _loss(self) -> float:
-        history = self.server.history
-        count = max(RECENT, 2 * self.server.workers)
-        if len(history) < count:
+        history, workers = self.server.history, self.server.workers
+        count = max(RECENT, 2 * workers)
+        # Where windows are long there may never be so many of them: an epoch is enough, too.
+        if len(history) < count and (len(history) < workers or self.server.rows_merged < self.rows):
             return nan
-        return float(np.mean([record.metrics[0] for record in history[-count:]]))
+        recent = history[-count:]
+        losses = [record.metrics[0] for record in recent]
+        return float(np.average(losses, weights=[record.samples for record in recent]))

@@ -24,8 +24,8 @@ import numpy as np
 from distkeras.conversation import Answer, Failure, Record, Update, Welcome
 from distkeras.errors import (
     DataError,
-    ExchangeTimeout,
     ProtocolError,
+    RoundTimeout,
     Superseded,
     TrainingDiverged,
     TrainingError,
@@ -34,10 +34,6 @@ from distkeras.rules import Exchange, Rule
 from distkeras.vectors import Vector
 
 __all__ = ["ParameterServer"]
-
-
-#: Seconds between two signs of life to a worker that waits for others.
-PATIENCE = 2.0
 
 
 @dataclass
@@ -67,6 +63,7 @@ class ParameterServer:
         metrics: the names of what an update reports, the loss first.
         workers: how many a round of a synchronous rule waits for.
         timeout: seconds that a round may wait for its last worker.
+        patience: seconds between two signs of life to a worker that waits for others.
         now: the time in seconds since 1970, or since whatever a simulation begins with.
         clock: updates merged so far.
         rows_merged: rows in all merged windows; a row counts once for each epoch.
@@ -81,6 +78,7 @@ class ParameterServer:
     metrics: Sequence[str] = ("loss",)
     workers: int = 1
     timeout: float = 600.0
+    patience: float = 2.0
     now: Callable[[], float] = time.time
     clock: int = 0
     rows_merged: int = 0
@@ -129,13 +127,13 @@ class ParameterServer:
             waiting: called now and then while others are waited for.
 
         Raises:
-            ExchangeTimeout: if a round is not whole within ``timeout``.
+            RoundTimeout: if a round is not whole within ``timeout``.
             DistkerasError: as ``offer`` says.
         """
         deadline = time.monotonic() + self.timeout
-        while (answer := self.offer(update, min(PATIENCE, self.timeout))) is None:
+        while (answer := self.offer(update, min(self.patience, self.timeout))) is None:
             if time.monotonic() >= deadline:
-                raise ExchangeTimeout(self._late(update.partition))
+                raise RoundTimeout(self._late(update.partition))
             waiting()
         return answer
 

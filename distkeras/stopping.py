@@ -18,6 +18,7 @@ __all__ = [
     "TargetMetric",
     "Validated",
     "better",
+    "check_mode",
 ]
 
 
@@ -98,22 +99,26 @@ class TargetMetric:
 
     Attributes:
         name: as in the validations: ``val_loss``, ``val_accuracy`` and so on.
-        value: that good; lower is better for losses and errors, higher for the rest.
+        value: that good.
+        mode: "min" where less is better, "max" where more; None goes by the name: less is better
+            of losses and errors, more of the rest.
     """
 
     name: str
     value: float
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses what no metric can reach."""
         _check_number(f"TargetMetric of {self.name!r}", self.value)
+        check_mode(self.mode)
 
     def reason(self, standing: Standing) -> str:
         """See ``StopCondition``."""
         if not standing.validations:
             return ""
         found = standing.validations[-1].measures[self.name]
-        reached = found == self.value or better(self.name, found, self.value)
+        reached = found == self.value or better(self.name, found, self.value, mode=self.mode)
         return f"{self.name} {found:.6g}" if reached else ""
 
 
@@ -125,11 +130,13 @@ class NoImprovement:
         name: as in the validations.
         patience: validations without a better one than the best before.
         min_delta: what counts as better.
+        mode: as in ``TargetMetric``.
     """
 
     name: str = "val_loss"
     patience: int = 3
     min_delta: float = 0.0
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses a patience that ends before it begins."""
@@ -138,20 +145,21 @@ class NoImprovement:
         if self.patience < 1:
             raise ConfigError(f"patience is {self.patience}, but must be at least 1")
         _check_number("min_delta", self.min_delta)
+        check_mode(self.mode)
 
     def reason(self, standing: Standing) -> str:
         """See ``StopCondition``."""
         best, since = nan, 0
         for validated in standing.validations:
             found, since = validated.measures[self.name], since + 1
-            if isnan(best) or better(self.name, found, best, self.min_delta):
+            if isnan(best) or better(self.name, found, best, self.min_delta, self.mode):
                 best, since = found, 0
         return f"{self.name} no better than {best:.6g}" if since >= self.patience else ""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Stop when the training has lasted so long, start-up included.
+    """Stop when the training has lasted so long; a window or round that runs is finished.
 
     Attributes:
         seconds: that long; in a simulation, virtual ones.
@@ -170,17 +178,31 @@ class Deadline:
         return f"{self.seconds:g} s have passed" if standing.seconds >= self.seconds else ""
 
 
-def better(name: str, found: float, before: float, min_delta: float = 0.0) -> bool:
+def better(
+    name: str, found: float, before: float, min_delta: float = 0.0, mode: str | None = None
+) -> bool:
     """Whether a measure is better than another by more than ``min_delta``.
 
     Args:
-        name: of the measure; lower is better for losses and errors, higher for the rest.
+        name: of the measure; less is better of losses and errors, more of the rest.
         found: the one.
         before: the other; anything is better than NaN.
         min_delta: what the difference must exceed.
+        mode: "min" or "max", where the name would mislead.
     """
-    gain = before - found if any(part in name for part in _LOWER) else found - before
+    less = any(part in name for part in _LOWER) if mode is None else mode == "min"
+    gain = before - found if less else found - before
     return gain > min_delta or (isnan(before) and not isnan(found))
+
+
+def check_mode(mode: Any) -> None:
+    """Refuses what is no direction.
+
+    Raises:
+        ConfigError: quotes it.
+    """
+    if mode not in (None, "min", "max"):
+        raise ConfigError(f"mode is {mode!r}, but must be 'min', 'max' or None")
 
 
 def _check_number(what: str, value: Any) -> None:

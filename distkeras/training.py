@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from distkeras.callbacks import check_callbacks
 from distkeras.engines.base import Deal, Engine
 from distkeras.engines.conditions import Conditions
 from distkeras.engines.summary import Summary
+from distkeras.engines.tables import summarise_table
 from distkeras.engines.task import Job, fill
 from distkeras.errors import (
     ConfigError,
@@ -61,6 +63,18 @@ class Course:
     stop: tuple[StopCondition, ...] = ()
     conditions: Conditions | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses what is none of these, before anything is done with it."""
+        for name, value, kind in (
+            ("validation", self.validation, Validation),
+            ("conditions", self.conditions, Conditions),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise ConfigError(f"{name} is {value!r}, but must be a {kind.__name__}")
+        for condition in self.stop:
+            if not hasattr(condition, "reason"):
+                raise ConfigError(f"stop: {condition!r} is no condition, such as TargetLoss(0.1)")
+
 
 class Training:
     """A trainer's settings and rows, checked against each other.
@@ -92,7 +106,7 @@ class Training:
         class_weight = checks.check_class_weight(self._model, trainer.class_weight)
         self._partitions = trainer.num_workers * trainer.parallelism_factor
         if trainer.rule.synchronous or course.conditions is not None:
-            self._engine.check_slots(trainer.num_workers)
+            self._engine.check_slots(self._partitions)
         self._summary = self._engine.summary()
         if self._summary.rows < self._partitions:
             raise DataError(_too_few(trainer, self._summary.rows))
@@ -109,7 +123,16 @@ class Training:
         # Building one here finds what would fail on every worker, and names the metrics.
         self._replica = _probe(self._spec)
         self.server = self._served()
+        self._held = ExitStack()
         self.monitor = self._monitored()
+
+    def __enter__(self) -> Training:
+        """Ready to run."""
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        """Gives back what the driver keeps of the validation."""
+        self._held.close()
 
     @property
     def total(self) -> int:
@@ -195,6 +218,7 @@ class Training:
             tuple(self._replica.metric_names),
             workers=self._partitions,
             timeout=self._trainer.round_timeout,
+            patience=min(2.0, self._trainer.timeout / 3),
             # A simulation's clock begins at 0, and goes on when the engine runs.
             now=time.time if self._course.conditions is None else float,
         )
@@ -204,17 +228,27 @@ class Training:
         check_measures(course.stop, course.validation, self.server.metrics)
         monitor = Monitor(self.server, self._summary.rows, course.stop, course.validation)
         if course.validation is not None:
-            rows = self._engine.gather(course.validation.rows)
-            monitor.measure = self._measure(rows)
+            try:
+                rows = self._engine.gather(course.validation.rows)
+                monitor.measure = self._measure(rows)
+            except (ConfigError, DataError) as problem:
+                raise type(problem)(f"validation: {problem}") from problem
         return monitor
 
     def _measure(self, table: pa.Table) -> Callable[[Vector], dict[str, float]]:
         """What measures a center on the rows of a table."""
         if not len(table):
             raise DataError("the validation has no rows")
+        summary = summarise_table(table, self._columns)
+        checks.check_rows(self._model, summary, None)
+        if checks.closed_inputs(self._model, summary) != self._spec.inputs:
+            raise DataError("the validation's features are not as wide as those of the training")
         spool = Spool(int(self._trainer.memory_mb * 2**20))
         keyed = table.append_column(KEY, pa.array(np.arange(len(table))))
-        fill(spool, iter(keyed.to_batches()), self._columns, self._spec.dtypes)
+        with ExitStack() as stack:
+            stack.enter_context(spool)
+            fill(spool, iter(keyed.to_batches()), self._columns, self._spec.dtypes)
+            self._held = stack.pop_all()
 
         def batches() -> Iterator[Any]:
             for first in range(0, len(spool), MEASURED):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distkeras.conversation import Answer, Failure, Update, Welcome
-from distkeras.errors import DistkerasError, ExchangeTimeout
+from distkeras.errors import DistkerasError, ExchangeTimeout, RoundTimeout
 from distkeras.listener import Listener, Nobody
 from distkeras.prefetch import ahead
 from distkeras.rules import Rule, Window
@@ -299,7 +299,7 @@ def report(channel: Channel, partition: int, error: Exception) -> None:
 
     Not to a server that has just let a deadline pass: that would take another one.
     """
-    if isinstance(error, ExchangeTimeout):
+    if isinstance(error, ExchangeTimeout) and not isinstance(error, RoundTimeout):
         return
     text = str(error) or type(error).__name__
     details = "".join(traceback.format_exception(error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from distkeras import training
 from distkeras.engines.conditions import Breakdown, Conditions, Constant
 from distkeras.ensembles import average
-from distkeras.errors import ConfigError, DataError
+from distkeras.errors import ConfigError, DataError, TrainingDiverged
 from distkeras.history import Progress
 from distkeras.monitor import Validation
 from distkeras.stopping import Deadline, NoImprovement, TargetLoss, TargetMetric
@@ -147,6 +149,21 @@ def test_whoever_watches_may_stop_it(rows: Rows) -> None:
         ({"validation": Validation({}, keep_best="val_los")}, "no measure 'val_los'"),
         ({"validation": Validation({"features": np.zeros((3, 4))})}, "no column 'label'"),
         (
+            {"validation": Validation({"features": np.zeros((3, 5)), "label": np.zeros(3)})},
+            "validation: column 'features': .* 5 ",
+        ),
+        (
+            {"validation": Validation({"features": np.zeros((3, 4)), "label": np.full(3, 5)})},
+            "validation: column 'label' has labels from 5 to 5",
+        ),
+        (
+            {"validation": {"features": 1}},
+            "validation is {'features': 1}, but must be a Validation",
+        ),
+        ({"stop": [0.1]}, "stop: 0.1 is no condition"),
+        ({"stop": TargetLoss(0.1)}, "stop is TargetLoss.*, but must be a list"),
+        ({"conditions": 5}, "conditions is 5, but must be a Conditions"),
+        (
             {"validation": Validation({"features": np.zeros((0, 4)), "label": np.zeros(0)})},
             "the validation has no rows",
         ),
@@ -170,6 +187,58 @@ def test_the_members_of_an_ensemble_combine(rows: Rows) -> None:
     first, second, _ = (np.concatenate([w.ravel() for w in one.get_weights()]) for one in members)
     assert np.abs(first - second).max() > 0.01
     assert made.report["rows_merged"] == 10 * ROWS
+
+
+def test_an_ensemble_has_no_center_to_measure(rows: Rows) -> None:
+    with pytest.raises(ConfigError, match="an EnsembleTrainer has no center"):
+        trainer(EnsembleTrainer).simulate(rows, validation=Validation(rows))
+
+
+def test_a_set_number_of_workers_is_checked_when_it_trains(rows: Rows) -> None:
+    for made in (trainer(SingleTrainer), trainer(EnsembleTrainer)):
+        made.set_num_workers(3)
+        with pytest.raises(ConfigError, match="num_workers is 3"):
+            made.simulate(rows)
+
+
+def test_a_stop_that_comes_before_the_first_window_is_heard(rows: Rows) -> None:
+    made = trainer()
+    made.on_progress = lambda now: made.stop("at once") if now.phase == "check" else None
+    made.simulate(rows)
+    assert made.report["stopped"] == "at once"
+    assert made.report["rows_merged"] < ROWS
+
+
+def test_the_drivers_copy_of_the_validation_is_given_back(
+    rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    trainer(num_epoch=1, memory_mb=0.001).simulate(rows, validation=Validation(rows))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_got_can_be_set_again() -> None:
+    for made in (trainer(), trainer(AveragingTrainer), trainer(AEASGD)):
+        made.set_learning_rate(made.get_learning_rate())
+        made.set_communication_window(made.get_communication_window())
+        made.set_max_prefetch(made.get_max_prefetch())
+
+
+def test_a_training_that_diverged_leaves_its_history(rows: Rows) -> None:
+    made = trainer(DOWNPOUR, num_epoch=1)
+    made.simulate(rows)
+    wild = {**rows, "features": rows["features"] * np.float32(1e30)}
+    with pytest.raises(TrainingDiverged):
+        made.simulate(wild)
+    assert made.report["rows_merged"] < ROWS
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "f8", "i1", "?"])
+def test_arrays_of_any_number_type_are_rows(dtype: str) -> None:
+    x = (np.arange(32 * WIDTH).reshape(32, WIDTH) % 2).astype(dtype)
+    made = trainer(ADAG, num_epoch=1)
+    made.simulate({"features": x, "label": np.arange(32, dtype="i4") % 2})
+    assert made.report["rows_merged"] == 32
 
 
 def test_a_synchronous_rule_needs_a_slot_for_each_worker(frame: DataFrame) -> None:
@@ -262,13 +331,19 @@ def test_a_setter_checks_as_the_constructor_does(
         (lambda: trainer(AEASGD, rho=20.0), "rho . learning_rate = 20.0"),
         (lambda: trainer(EnsembleTrainer, num_ensembles=0), "num_ensembles is 0"),
         (lambda: trainer(EnsembleTrainer, num_workers=2), "num_ensembles, not num_workers"),
+        (lambda: trainer(EnsembleTrainer, parallelism_factor=2), "parallelism_factor is 2"),
+        (lambda: trainer(SingleTrainer, parallelism_factor=2), "parallelism_factor is 2"),
+        (lambda: trainer(custom_objects=5), "custom_objects is 5"),
+        (lambda: trainer(learning_rate=lambda: 0.1), "learning_rate is <function"),
+        (lambda: Conditions(compute=0.5), "compute is 0.5, but must be a Duration"),
+        (lambda: Conditions(slowdown={0: "2"}), "slowdown of worker 0 is '2'"),
         (lambda: trainer(master_port=70000), "master_port is 70000"),
         (lambda: trainer(max_prefetch=-1), "max_prefetch is -1"),
         (lambda: trainer(round_timeout=0), "round_timeout is 0"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(
-    make: Callable[[], Trainer], complaint: str
+    make: Callable[[], object], complaint: str
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         make()

@@ -65,6 +65,8 @@ def test_of_losses_and_errors_less_is_better(name: str) -> None:
     assert better(name, 0.1, 0.2)
     assert not better(name, 0.2, 0.1)
     assert not better("val_accuracy", 0.1, 0.2)
+    assert better(name, 0.9, 0.5, mode="max")
+    assert not better(name, 0.1, 0.2, mode="max")
     assert better(name, 0.1, nan)
     assert not better(name, nan, 0.1)
 
@@ -77,6 +79,10 @@ def test_of_losses_and_errors_less_is_better(name: str) -> None:
         (lambda: NoImprovement(patience=0), "patience is 0"),
         (lambda: NoImprovement(patience=1.5), "patience is 1.5"),
         (lambda: Deadline(0), "Deadline is 0 s"),
+        (lambda: TargetMetric("val_auc", 0.5, mode="up"), "mode is 'up'"),
+        (lambda: Validation(None, mode="least"), "mode is 'least'"),
+        (lambda: Validation(None, keep_best=1), "keep_best is 1"),  # type: ignore[arg-type]
+        (lambda: Validation(None, every_epochs="1"), "every_epochs is '1'"),  # type: ignore[arg-type]
         (lambda: Validation(None, every_epochs=0), "every_epochs is 0"),
         (lambda: Validation(None, every_seconds=-1.0), "every_seconds is -1.0"),
         (lambda: Validation(None, every_epochs=None), "needs every_epochs or every_seconds"),
@@ -179,12 +185,21 @@ def test_the_first_reason_stops_the_workers_and_is_kept() -> None:
 
 def test_the_training_loss_counts_only_when_there_is_enough_of_it() -> None:
     server, monitor, _ = watched(conditions=(TargetLoss(0.5),))
-    for n in range(19):
+    server.exchange(update(0))
+    monitor.look()
+    assert not server.stopped
+    server.exchange(update(1))  # That is an epoch.
+    monitor.look()
+    assert server.stopped == "loss 0.5"
+
+
+def test_in_a_long_epoch_twenty_windows_are_enough() -> None:
+    server, monitor, _ = watched(conditions=(TargetLoss(0.5),))
+    monitor.rows = 10_000
+    for n in range(20):
+        assert not server.stopped
         server.exchange(update(n))
         monitor.look()
-    assert not server.stopped
-    server.exchange(update(19))
-    monitor.look()
     assert server.stopped == "loss 0.5"
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from distkeras import server as server_module
 from distkeras.errors import ExchangeTimeout, Superseded, TrainingError
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
@@ -136,10 +135,9 @@ def test_a_stop_within_a_round_reaches_the_whole_round(rounds: ParameterServer) 
 
 
 def test_a_worker_that_waits_for_others_over_tcp_is_told_so_and_does_not_give_up(
-    rounds: ParameterServer, monkeypatch: pytest.MonkeyPatch
+    rounds: ParameterServer,
 ) -> None:
-    monkeypatch.setattr(server_module, "PATIENCE", 0.05)
-    rounds.timeout = 60.0
+    rounds.timeout, rounds.patience = 60.0, 0.05
     answers: list[list[float]] = []
 
     def waits(address: tuple[str, int]) -> None:

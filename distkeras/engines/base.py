@@ -17,7 +17,14 @@ from distkeras.server import ParameterServer
 __all__ = ["Deal", "Engine", "raise_final", "worker_failed"]
 
 #: What a worker reports with these ends the training at once: a retry would fail the same way.
-_FINAL = ("CallbackFailed", "ConfigError", "DataError", "EnvironmentProblem", "TrainingDiverged")
+_FINAL = (
+    "CallbackFailed",
+    "ConfigError",
+    "DataError",
+    "EnvironmentProblem",
+    "RoundTimeout",
+    "TrainingDiverged",
+)
 
 
 class Deal(NamedTuple):

@@ -102,8 +102,11 @@ class Conditions:
 
     def __post_init__(self) -> None:
         """Refuses a worker that would take no time, or for ever."""
+        for name, value in (("compute", self.compute), ("delay", self.delay)):
+            if not hasattr(value, "draw"):
+                raise ConfigError(f"{name} is {value!r}, but must be a Duration, as Constant(1.0)")
         for worker, times in self.slowdown.items():
-            if not 0 < times < inf:
+            if not isinstance(times, int | float) or not 0 < times < inf:
                 raise ConfigError(f"slowdown of worker {worker} is {times!r}, but must be above 0")
 
     def check(self, workers: int) -> None:

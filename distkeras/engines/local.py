@@ -69,7 +69,7 @@ class LocalEngine:
     def run(self, job: Job, deal: Deal, server: ParameterServer, watch: Callable[[], None]) -> None:
         """See ``Engine``; watches about five times a second."""
         token = secrets.token_bytes(32)
-        cores = max(1, len(os.sched_getaffinity(0)) // deal.at_once)
+        cores = max(1, _cores() // deal.at_once)
         with (
             tempfile.TemporaryDirectory(prefix="distkeras-") as folder,
             TcpServer(server, token, port=job.address[1]) as tcp,
@@ -161,6 +161,12 @@ class _Processes:
                 "of your own must be in a module that it can import"
             ) from problem
         self._running[partition] = process
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _written(shard: pa.Table, folder: Path) -> Path:

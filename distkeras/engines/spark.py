@@ -22,6 +22,7 @@ from distkeras.engines.base import Deal, raise_final, worker_failed
 from distkeras.engines.dataframes import deal as dealt
 from distkeras.engines.dataframes import select, summarise
 from distkeras.engines.summary import Summary
+from distkeras.engines.tables import table_of
 from distkeras.engines.task import Job, run
 from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem, WorkerFailed
 from distkeras.names import Columns
@@ -84,7 +85,9 @@ class SparkEngine:
 
     def gather(self, rows: Any) -> pa.Table:
         """See ``Engine``."""
-        return select(rows, self._columns).toArrow()
+        if hasattr(rows, "sparkSession"):
+            return select(rows, self._columns).toArrow()
+        return table_of(rows, self._columns)
 
     def run(self, job: Job, deal: Deal, server: ParameterServer, watch: Callable[[], None]) -> None:
         """See ``Engine``; watches about twice a second."""
@@ -160,10 +163,13 @@ class _SparkJob:
 
     def cancel(self) -> None:
         """Ends the job if it runs still, and waits until it has ended."""
-        if not self.ended.is_set():
+        deadline = time.monotonic() + CANCEL_TIMEOUT
+        # Again and again: a job that Spark is just starting does not hear it yet.
+        while not self.ended.is_set() and time.monotonic() < deadline:
             self._rows.sparkSession.interruptTag(self._tag)
-        if self._thread is not None:
-            self._thread.join(CANCEL_TIMEOUT)
+            self.ended.wait(POLL)
+        if self.ended.is_set() and self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         session = self._rows.sparkSession

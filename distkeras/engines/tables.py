@@ -74,7 +74,7 @@ def _to_arrow(rows: Any, names: tuple[str, ...]) -> pa.Table:
         return rows
     if isinstance(rows, Mapping):
         _require(list(rows), names)
-        arrays = {name: _array(np.asarray(rows[name])) for name in names}
+        arrays = {name: _array(np.asarray(rows[name]), name) for name in names}
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"the arrays have different numbers of rows: {lengths}")
@@ -82,13 +82,20 @@ def _to_arrow(rows: Any, names: tuple[str, ...]) -> pa.Table:
     if hasattr(rows, "columns") and hasattr(rows, "to_numpy"):
         _require(list(rows.columns), names)
         return pa.Table.from_pandas(rows[list(dict.fromkeys(names))], preserve_index=False)
+    if hasattr(rows, "sparkSession"):
+        raise ConfigError("the rows are a Spark DataFrame, but are read here: give rows.toPandas()")
     raise ConfigError(
-        f"the rows are a {type(rows).__name__}, but must be a Spark or pandas DataFrame, "
-        "an Arrow table or a dict of arrays"
+        f"the rows are a {type(rows).__name__}, but must be a pandas DataFrame, an Arrow table, "
+        "a dict of arrays or, to train, a Spark DataFrame"
     )
 
 
-def _array(values: np.ndarray) -> pa.Array:
+def _array(values: np.ndarray, name: str) -> pa.Array:
+    if values.dtype.kind == "f" and values.dtype.itemsize < 4:
+        values = values.astype(np.float32)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.ndim == 0 or 0 in values.shape[1:]:
+        raise DataError(f"column {name!r} has the shape {values.shape}, but must hold numbers")
     if values.ndim < 2:
         return pa.array(values)
     flat = np.ascontiguousarray(values).reshape(len(values), prod(values.shape[1:]))
@@ -107,8 +114,10 @@ def _numeric(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     while _is_list(column.type) and _is_list(column.type.value_type):
         column = pa.chunked_array([_flattened(chunk) for chunk in column.chunks])
     element = column.type.value_type if _is_list(column.type) else column.type
-    if pa.types.is_boolean(element) and element == column.type:
-        return column.cast(pa.int8())
+    if pa.types.is_boolean(element):
+        return column.cast(pa.list_(pa.int8()) if _is_list(column.type) else pa.int8())
+    if pa.types.is_decimal(element):
+        return column.cast(pa.list_(pa.float64()) if _is_list(column.type) else pa.float64())
     if not (pa.types.is_integer(element) or pa.types.is_floating(element)):
         raise DataError(f"column {name!r} is {column.type}, not numbers or arrays of numbers")
     return column

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from distkeras.errors import ConfigError
 from distkeras.history import History
 from distkeras.history_views import of_worker, worker_average
 from distkeras.rules.arguments import positive, positive_int
@@ -30,6 +29,8 @@ class Accessors:
     parallelism_factor: int
     learning_rate: Any
     max_prefetch: int
+    default_window: ClassVar[int | None]
+    learning_rate_is_the_rules: ClassVar[bool]
     history: History
     report: dict[str, Any]
 
@@ -66,19 +67,22 @@ class Accessors:
         return self.learning_rate
 
     def set_learning_rate(self, learning_rate: Any) -> None:
-        """Sets the learning rate, a number or a Keras schedule."""
-        if callable(learning_rate):
-            self.learning_rate = learning_rate
-        else:
-            self.learning_rate = positive("learning_rate", learning_rate)
+        """Sets the learning rate, a number or a Keras schedule; None: the optimizer's own."""
+        schedule = callable(learning_rate) and hasattr(learning_rate, "get_config")
+        if not schedule and not (learning_rate is None and not self.learning_rate_is_the_rules):
+            positive("learning_rate", learning_rate)
+        self.learning_rate = learning_rate
 
     def get_communication_window(self) -> int | None:
         """Mini-batches between two exchanges; None for an epoch."""
         return self.communication_window
 
-    def set_communication_window(self, communication_window: int) -> None:
-        """Sets the mini-batches between two exchanges."""
-        self.communication_window = positive_int("communication_window", communication_window)
+    def set_communication_window(self, communication_window: int | None) -> None:
+        """Sets the mini-batches between two exchanges; None: the trainer's default."""
+        window = self.default_window if communication_window is None else communication_window
+        if window is not None:
+            positive_int("communication_window", window)
+        self.communication_window = window
 
     def get_parallelism_factor(self) -> int:
         """Shares of the rows for each worker."""
@@ -94,8 +98,8 @@ class Accessors:
 
     def set_max_prefetch(self, max_prefetch: int) -> None:
         """Sets the windows whose rows a worker assembles ahead; 0 for none."""
-        if isinstance(max_prefetch, bool) or not isinstance(max_prefetch, int) or max_prefetch < 0:
-            raise ConfigError(f"max_prefetch is {max_prefetch!r}, but must be 0 or more")
+        if max_prefetch != 0 or isinstance(max_prefetch, bool):
+            positive_int("max_prefetch", max_prefetch)
         self.max_prefetch = max_prefetch
 
     def get_features_column(self) -> Any:

@@ -9,7 +9,7 @@ from distkeras.errors import ConfigError
 from distkeras.rules import Rule
 from distkeras.rules.arguments import positive_int
 from distkeras.trainers.base import Trainer
-from distkeras.training import Training
+from distkeras.training import Course, Training
 
 __all__ = ["EnsembleTrainer", "SingleTrainer"]
 
@@ -19,13 +19,14 @@ class SingleTrainer(Trainer):
 
     default_workers = 1
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        if self.num_workers != 1:
-            raise ConfigError(f"num_workers is {self.num_workers}, but a SingleTrainer has 1")
-
     def _rule(self) -> Rule:
         return rules.single()
+
+    def _check(self) -> None:
+        super()._check()
+        for name in ("num_workers", "parallelism_factor"):
+            if getattr(self, name) != 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, but a SingleTrainer has 1")
 
 
 class EnsembleTrainer(Trainer):
@@ -48,6 +49,24 @@ class EnsembleTrainer(Trainer):
 
     def _rule(self) -> Rule:
         return rules.ensemble()
+
+    def _check(self) -> None:
+        super()._check()
+        if self.num_workers != self.num_ensembles:
+            raise ConfigError(
+                f"num_workers is {self.num_workers}, but there is one for each of the "
+                f"{self.num_ensembles} ensembles"
+            )
+        if self.parallelism_factor != 1:
+            raise ConfigError(
+                f"parallelism_factor is {self.parallelism_factor}, but a member has 1 share"
+            )
+
+    def _train(self, rows: Any, course: Course) -> list[Any]:
+        if course.validation is not None:
+            raise ConfigError("validation: an EnsembleTrainer has no center that could be measured")
+        members: list[Any] = super()._train(rows, course)
+        return members
 
     def _trained(self, training: Training) -> list[Any]:
         return [training.model(weights) for weights in training.server.workers_weights()]

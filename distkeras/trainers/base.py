@@ -115,22 +115,20 @@ class Trainer(Accessors, ABC):
         self.batch_size = positive_int("batch_size", batch_size)
         workers = self.default_workers if num_workers is None else num_workers
         self.num_workers = positive_int("num_workers", workers)
-        window = self.default_window if communication_window is None else communication_window
-        self.communication_window = None
-        if window is not None:
-            self.communication_window = positive_int("communication_window", window)
+        self.set_communication_window(communication_window)
         self.learning_rate: Any = None
-        if learning_rate is not None:
-            self.set_learning_rate(learning_rate)
+        self.set_learning_rate(learning_rate)
         self.loss_weights = loss_weights
         self.sample_weight_col = sample_weight_col
         self.class_weight = class_weight
         self.callbacks = check_callbacks(callbacks)
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise ConfigError(f"custom_objects is {custom_objects!r}, but must be a dict by names")
         self.custom_objects = dict(custom_objects or {})
         self.parallelism_factor = positive_int("parallelism_factor", parallelism_factor)
         self.seed = _whole("seed", seed, 2**32 - 1)
         self.memory_mb = positive("memory_mb", memory_mb)
-        self.max_prefetch = _whole("max_prefetch", max_prefetch, 1000)
+        self.set_max_prefetch(max_prefetch)
         self.timeout = positive("timeout", timeout)
         self.round_timeout = positive("round_timeout", round_timeout)
         self.master_port = _whole("master_port", master_port, 2**16 - 1)
@@ -138,6 +136,7 @@ class Trainer(Accessors, ABC):
         self.history = History((), ("loss",))
         self.report: dict[str, Any] = {}
         self._training: Training | None = None
+        self._asked = ""
         self._check()
 
     def train(
@@ -171,7 +170,7 @@ class Trainer(Accessors, ABC):
         """
         from distkeras.training import Course
 
-        return self._train(dataframe, Course(shuffle, validation, tuple(stop)))
+        return self._train(dataframe, Course(shuffle, validation, _several(stop)))
 
     def simulate(
         self,
@@ -194,7 +193,9 @@ class Trainer(Accessors, ABC):
         """
         from distkeras.training import Course
 
-        course = Course(shuffle, validation, tuple(stop), conditions or Conditions())
+        course = Course(
+            shuffle, validation, _several(stop), Conditions() if conditions is None else conditions
+        )
         return self._train(rows, course)
 
     def stop(self, reason: str = "asked to") -> None:
@@ -202,8 +203,9 @@ class Trainer(Accessors, ABC):
 
         ``train`` then returns what was learned until then.
         """
+        self._asked = self._asked or reason
         if self._training is not None:
-            self._training.monitor.stop(reason)
+            self._training.monitor.stop(self._asked)
 
     @property
     def rule(self) -> Rule:
@@ -225,22 +227,31 @@ class Trainer(Accessors, ABC):
 
         self._check()
         clock = PhaseClock()
+        self._asked = ""
+        self.history, self.report = History((), ("loss",)), {}
         self._tell(Progress("check"))
-        training = self._training = Training(self, rows, course)
-        try:
+        with Training(self, rows, course) as training:
             clock.ends("check")
-            training.run(self._tell)
-            if course.conditions is None:
-                clock.trained(training.server)
-            else:
-                clock.ends("train")
-            self.history, self.report = training.history, training.report
-            trained = self._trained(training)
-        finally:
-            self._training = None
+            trained = self._run(training, clock, simulated=course.conditions is not None)
         clock.ends("finish")
         self.report["seconds"] = clock.seconds
         return trained
+
+    def _run(self, training: Training, clock: PhaseClock, simulated: bool) -> Any:
+        self._training = training
+        if self._asked:
+            training.monitor.stop(self._asked)
+        try:
+            training.run(self._tell)
+        finally:
+            # Of a training that failed, too: its history may say why.
+            self._training = None
+            self.history, self.report = training.history, training.report
+        if simulated:
+            clock.ends("train")
+        else:
+            clock.trained(training.server)
+        return self._trained(training)
 
     @abstractmethod
     def _rule(self) -> Rule:
@@ -261,6 +272,12 @@ class Trainer(Accessors, ABC):
     def _tell(self, now: Progress) -> None:
         if self.on_progress is not None:
             self.on_progress(now)
+
+
+def _several(stop: Any) -> tuple[StopCondition, ...]:
+    if not isinstance(stop, Sequence) or isinstance(stop, str):
+        raise ConfigError(f"stop is {stop!r}, but must be a list of conditions")
+    return tuple(stop)
 
 
 def _whole(name: str, value: Any, most: int) -> int:

@@ -144,6 +144,8 @@ class TcpServer:
             raise
         except DistkerasError as refusal:
             _refuse(wire, refusal)
+        except OSError:
+            raise  # The worker was lost while it waited for others.
         except Exception as bug:
             # A rule may be anybody's code; without a word the worker would only try again.
             log.exception("could not answer %s", wire.peer)

@@ -15,7 +15,8 @@ import numpy as np
 from distkeras.errors import CallbackFailed, ConfigError, DistkerasError
 
 if TYPE_CHECKING:
-    from distkeras.worker import Step, Trained
+    from distkeras.schedule import Step
+    from distkeras.worker import Trained
 
 __all__ = ["Callbacks", "Trainee", "check_callbacks"]
 

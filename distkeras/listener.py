@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from distkeras.worker import Step, Trained
+    from distkeras.schedule import Step
+    from distkeras.worker import Trained
 
 __all__ = ["Listener", "Nobody"]
 

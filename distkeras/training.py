@@ -30,11 +30,11 @@ from distkeras.models import build, to_blueprint
 from distkeras.monitor import Monitor, Validation, check_measures
 from distkeras.names import KEY, Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.spool import Spool
 from distkeras.stopping import StopCondition
 from distkeras.vectors import Vector
-from distkeras.worker import Schedule
 
 if TYPE_CHECKING:
     from distkeras.trainers.base import Trainer

@@ -10,9 +10,10 @@ import numpy as np
 
 from distkeras.conversation import Update
 from distkeras.rules import Rule
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.vectors import Vector
-from distkeras.worker import Schedule, Trained
+from distkeras.worker import Trained
 
 #: Weights of the model: as many as a row has features.
 WIDTH = 3

@@ -21,11 +21,12 @@ from distkeras.errors import CallbackFailed, ConfigError, TrainingError
 from distkeras.names import KEY, Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.rules import downpour
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.trainers import DOWNPOUR, AveragingTrainer, SingleTrainer, Trainer
 from distkeras.transport import inproc
 from distkeras.transport.tcp import TcpServer
-from distkeras.worker import Assignment, Schedule, Worker
+from distkeras.worker import Assignment, Worker
 
 ROWS, BATCH = 10, 4
 FIRST = Assignment(0, 0)

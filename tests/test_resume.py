@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from distkeras.conversation import Answer, Update
 from distkeras.rules import RULES
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
-from distkeras.worker import Assignment, Schedule, train
+from distkeras.worker import Assignment, train
 from tests.linear import LinearReplica, Table, server_of
 
 

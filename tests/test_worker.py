@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from distkeras.conversation import Answer, Failure, Update
 from distkeras.errors import DataError, ExchangeTimeout, Superseded
 from distkeras.rules import RULES, Rule, Window, adag, downpour, ensemble, single
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.transport import inproc
 from distkeras.vectors import Vector
-from distkeras.worker import Assignment, Schedule, Trained, report, train
+from distkeras.worker import Assignment, Trained, report, train
 from tests.linear import LinearReplica, Table, in_threads, server_of, trained_alone
 
 schedules = st.builds(

@@ -18,8 +18,9 @@ from distkeras.conversation import Answer, Update, Welcome
 from distkeras.engines.conditions import Breakdown, Conditions
 from distkeras.errors import Superseded
 from distkeras.listener import Listener
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
-from distkeras.worker import Assignment, Rows, Schedule, WindowRunner, Worker
+from distkeras.worker import Assignment, Rows, WindowRunner, Worker
 
 __all__ = ["Simulation"]
 

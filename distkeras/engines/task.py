@@ -17,10 +17,11 @@ from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
 from distkeras.names import KEY, SAMPLE_WEIGHT, Columns, feature
 from distkeras.rules import Rule
+from distkeras.schedule import Schedule
 from distkeras.spool import Spool
 from distkeras.transport.client import TcpChannel
 from distkeras.vectors import Layout
-from distkeras.worker import Assignment, Schedule, Worker, report
+from distkeras.worker import Assignment, Worker, report
 
 if TYPE_CHECKING:
     from distkeras.replica import Replica, ReplicaSpec

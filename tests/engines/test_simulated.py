@@ -13,9 +13,10 @@ from distkeras.engines.conditions import Breakdown, Conditions, Constant, Expone
 from distkeras.engines.simulated import Simulation
 from distkeras.errors import ConfigError, TrainingDiverged
 from distkeras.rules import RULES, downpour
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.transport import inproc
-from distkeras.worker import Assignment, Schedule, train
+from distkeras.worker import Assignment, train
 from tests.linear import LinearReplica, Table, server_of
 
 SCHEDULE = Schedule(batch_size=4, window=3, epochs=2, seed=3)

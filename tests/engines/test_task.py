@@ -17,10 +17,11 @@ from distkeras.errors import DataError, TrainingDiverged
 from distkeras.names import KEY, Columns
 from distkeras.replica import Replica, ReplicaSpec
 from distkeras.rules import downpour
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.spool import Spool
 from distkeras.transport.tcp import TcpServer
-from distkeras.worker import Assignment, Schedule
+from distkeras.worker import Assignment
 
 TOKEN = b"t" * 32
 COLUMNS = Columns()

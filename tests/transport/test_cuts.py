@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from distkeras.messages import HEADER, NONCE
 from distkeras.rules import RULES
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.transport import client
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
-from distkeras.worker import Assignment, Schedule, train
+from distkeras.worker import Assignment, train
 from tests.linear import WIDTH, LinearReplica, Table, server_of
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN

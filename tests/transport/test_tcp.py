@@ -23,9 +23,10 @@ from distkeras.errors import (
 )
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import RULES, Rule, downpour, single
+from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
-from distkeras.worker import Assignment, Schedule, train
+from distkeras.worker import Assignment, train
 from tests.linear import LinearReplica, Table, server_of, trained_alone
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN, channel_to

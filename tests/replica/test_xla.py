@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import pytest
 
-from distkeras.xla import xla_helps
+from distkeras.replica.xla import xla_helps
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from distkeras.errors import ConfigError
-from distkeras.feed import Batch, Feed, Rows
 from distkeras.models import Port
-from distkeras.schedules import on_center_clock
+from distkeras.replica.center_clock import on_center_clock
+from distkeras.replica.feed import Batch, Feed, Rows
+from distkeras.replica.xla import compiled, xla_helps
 from distkeras.vectors import Layout, Vector
 from distkeras.worker import Trained
-from distkeras.xla import compiled, xla_helps
 
 __all__ = ["Replica", "ReplicaSpec", "travelling"]
 

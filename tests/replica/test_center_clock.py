@@ -8,7 +8,7 @@ import pytest
 
 from distkeras.compilation import CompileArguments, compiled_copy, config_of
 from distkeras.replica import Replica, ReplicaSpec, travelling
-from distkeras.schedules import CenterClock, on_center_clock
+from distkeras.replica.center_clock import CenterClock, on_center_clock
 
 DECAY = keras.optimizers.schedules.ExponentialDecay(0.5, decay_steps=10, decay_rate=0.5)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from distkeras.compilation import CompileArguments, compiled_copy, config_of
-from distkeras.feed import Feed
 from distkeras.models import Port, inputs_of, outputs_of
 from distkeras.replica import Replica, ReplicaSpec, travelling
+from distkeras.replica.feed import Feed
 
 BATCH, WINDOW = 8, 4
 ROWS = BATCH * WINDOW

@@ -19,8 +19,6 @@ from typing import Any
 
 import numpy as np
 import results_file
-from rich.console import Console
-from rich.table import Table
 
 from distkeras.engines.conditions import Conditions, Constant, Exponential
 from distkeras.errors import ConfigError, TrainingDiverged
@@ -91,12 +89,16 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any]) -> None:
-    """A row for each trainer, as Markdown as well as on a terminal."""
-    columns = list(next(iter(figures["cells"].values())))
-    table = Table("trainer", *(f"{cell.replace('/', ' w., λ ')}" for cell in columns))
+    """A row for each trainer, as Markdown."""
+    known = [tuple(map(int, cell.split("/"))) for cell in next(iter(figures["cells"].values()))]
+    columns = sorted(known)
+    print("| trainer |", *(f"{workers} workers, {window} |" for workers, window in columns))
+    print("|---" * (1 + len(columns)) + "|")
     for name, cells in figures["cells"].items():
-        table.add_row(name, *("fails" if v is None else f"{v:.1f}" for v in cells.values()))
-    Console().print(table, f"one worker alone: {figures['alone']:.1f} %")
+        values = [cells[f"{workers}/{window}"] for workers, window in columns]
+        row = ("refused |" if value is None else f"{value:.1f} |" for value in values)
+        print(f"| `{name}` |", *row)
+    print(f"\nOne worker alone: {figures['alone']:.1f} %")
 
 
 def main() -> None:

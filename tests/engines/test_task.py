@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from distkeras.compilation import config_of
+from distkeras.engines import task
 from distkeras.engines.task import Job, fill, run
 from distkeras.errors import DataError, TrainingDiverged
 from distkeras.names import KEY, Columns
@@ -73,6 +75,24 @@ def test_a_partition_is_trained_to_its_end(job: Job, server: TcpServer) -> None:
     assert state(server).rows_merged == 60
     assert state(server).unfinished == []
     assert {record.worker for record in state(server).history} == {1}
+
+
+def test_a_class_of_the_users_that_has_changed_since_is_not_kept(job: Job) -> None:
+    def trained(times: float) -> list[float]:
+        class Scaled(keras.layers.Layer):
+            def call(self, inputs: Any) -> Any:
+                return inputs * times
+
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), Scaled(name="own"), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        spec = replace(job.spec, config=config_of(model), custom_objects={"Scaled": Scaled})
+        replica = task._replica(replace(job, spec=spec), Assignment(0, 0))
+        rows = {"x0": np.ones((4, 3), np.float32), "y0": np.ones(4, np.float32)}
+        return replica.run(np.zeros(4, np.float32), rows).weights.tolist()
+
+    assert trained(1.0) != trained(2.0)
 
 
 def test_a_replica_is_built_once_and_starts_as_new(job: Job, server: TcpServer) -> None:

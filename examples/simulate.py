@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from models import mlp
 from rich.console import Console
 from rich.table import Table
 
@@ -121,6 +120,7 @@ def events(rows: int | None, seed: int) -> tuple[dict[str, Any], dict[str, Any]]
 def trainer(name: str, asked: argparse.Namespace) -> Trainer:
     """A rule with the network that all of them train."""
     import keras
+    from models import mlp
 
     keras.utils.set_random_seed(asked.seed)
     kind = TRAINERS[name]
@@ -264,7 +264,7 @@ def check(asked: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the simulation; the exit status."""
     asked = parsed(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         check(asked)
         runs = []

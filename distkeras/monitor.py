@@ -37,8 +37,9 @@ class Validation:
 
     Attributes:
         rows: as for ``train``, with the same columns; they are gathered on the driver.
-        every_epochs: passes over the training data between two looks; None: as seconds say.
-        every_seconds: between two looks; None: as epochs say.
+        every_epochs: passes over the training data between two measurements; where epochs end
+            faster than the driver looks, some are passed over. None: as seconds say.
+        every_seconds: between two measurements; None: as epochs say.
         keep_best: the measure by which the best center is kept and returned; None: the last.
         mode: "min" where less of it is better, "max" where more; None goes by its name.
     """

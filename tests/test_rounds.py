@@ -141,13 +141,13 @@ def test_a_worker_that_waits_for_others_over_tcp_is_told_so_and_does_not_give_up
     answers: list[list[float]] = []
 
     def waits(address: tuple[str, int]) -> None:
-        with TcpChannel(address, TOKEN, WIDTH, timeout=0.3) as channel:
+        with TcpChannel(address, TOKEN, WIDTH, timeout=1.0) as channel:
             answers.append(channel.exchange(update(0, [2, 0, 0])).vector.tolist())
 
     with TcpServer(rounds, TOKEN) as tcp:
         thread = threading.Thread(target=waits, args=(tcp.address,))
         thread.start()
-        thread.join(1.0)  # Three times the deadline of the worker.
+        thread.join(2.5)  # Well beyond the deadline of the worker.
         assert thread.is_alive()
         rounds.offer(update(0, [0, 0, 0], partition=1))
         thread.join()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from distkeras.engines.base import Deal, Engine
 from distkeras.engines.conditions import Conditions
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import summarise_table
-from distkeras.engines.task import Job, fill
+from distkeras.engines.task import Job
 from distkeras.errors import (
     ConfigError,
     DataError,
@@ -26,13 +26,13 @@ from distkeras.errors import (
     TrainingDiverged,
 )
 from distkeras.history import History, Progress, progress
+from distkeras.measure import Measure
 from distkeras.models import build, to_blueprint
 from distkeras.monitor import Monitor, Validation, check_measures
-from distkeras.names import KEY, Columns
+from distkeras.names import Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
-from distkeras.spool import Spool
 from distkeras.stopping import StopCondition
 from distkeras.vectors import Vector
 
@@ -43,8 +43,6 @@ __all__ = ["Course", "Training"]
 
 #: Bytes of rows that a replica takes in one call, about; a window with more comes in portions.
 PORTION = 16 * 2**20
-#: Rows that are measured at once.
-MEASURED = 4096
 
 
 @dataclass(frozen=True)
@@ -229,34 +227,23 @@ class Training:
         monitor = Monitor(self.server, self._summary.rows, course.stop, course.validation)
         if course.validation is not None:
             try:
-                rows = self._engine.gather(course.validation.rows)
-                monitor.measure = self._measure(rows)
+                table = self._engine.gather(course.validation.rows)
+                self._check_validation(table)
+                measure = Measure(self._replica, int(self._trainer.memory_mb * 2**20))
+                monitor.measure = self._held.enter_context(measure)
+                measure.take(table, self._columns, self._spec)
             except (ConfigError, DataError) as problem:
+                self._held.close()
                 raise type(problem)(f"validation: {problem}") from problem
         return monitor
 
-    def _measure(self, table: pa.Table) -> Callable[[Vector], dict[str, float]]:
-        """What measures a center on the rows of a table."""
+    def _check_validation(self, table: pa.Table) -> None:
         if not len(table):
-            raise DataError("the validation has no rows")
+            raise DataError("there are no rows")
         summary = summarise_table(table, self._columns)
         checks.check_rows(self._model, summary, None)
         if checks.closed_inputs(self._model, summary) != self._spec.inputs:
-            raise DataError("the validation's features are not as wide as those of the training")
-        spool = Spool(int(self._trainer.memory_mb * 2**20))
-        keyed = table.append_column(KEY, pa.array(np.arange(len(table))))
-        with ExitStack() as stack:
-            stack.enter_context(spool)
-            fill(spool, iter(keyed.to_batches()), self._columns, self._spec.dtypes)
-            self._held = stack.pop_all()
-
-        def batches() -> Iterator[Any]:
-            for first in range(0, len(spool), MEASURED):
-                yield spool.take(np.arange(first, min(first + MEASURED, len(spool))))
-
-        return lambda center: {
-            f"val_{name}": value for name, value in self._replica.measure(center, batches()).items()
-        }
+            raise DataError("the features are not as wide as those of the training")
 
     def _job(self) -> Job:
         trainer = self._trainer

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from distkeras import training
+from distkeras import measure
 from distkeras.engines.conditions import Breakdown, Conditions, Constant
 from distkeras.ensembles import average
 from distkeras.errors import ConfigError, DataError, TrainingDiverged
@@ -58,7 +58,7 @@ def trainer(kind: type[Trainer] = DOWNPOUR, **changes: Any) -> Trainer:
 def test_the_validations_are_what_keras_evaluates(
     rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "MEASURED", 100)  # So that they come in several portions.
+    monkeypatch.setattr(measure, "PORTION", 100)  # So that they come in several portions.
     made = trainer(communication_window=2)
     model = made.simulate(rows, validation=Validation(rows))
     validations = made.history.validations
@@ -165,7 +165,7 @@ def test_whoever_watches_may_stop_it(rows: Rows) -> None:
         ({"conditions": 5}, "conditions is 5, but must be a Conditions"),
         (
             {"validation": Validation({"features": np.zeros((0, 4)), "label": np.zeros(0)})},
-            "the validation has no rows",
+            "validation: there are no rows",
         ),
     ],
 )

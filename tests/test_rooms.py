@@ -30,7 +30,7 @@ ROOMS = (
     ("worker",),
     ("replica",),
     ("engines",),
-    ("checks", "compilation", "ensembles", "history", "monitor"),
+    ("checks", "compilation", "ensembles", "history", "measure", "monitor"),
     ("history_views", "training"),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.

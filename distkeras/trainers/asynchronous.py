@@ -8,6 +8,7 @@ from distkeras import rules
 from distkeras.rules import Rule
 from distkeras.rules.arguments import fraction, positive
 from distkeras.trainers.base import Trainer
+from distkeras.trainers.elastic import Elastic
 
 __all__ = ["ADAG", "AEASGD", "DOWNPOUR", "EAMSGD", "GEM", "DynSGD", "Experimental"]
 
@@ -48,7 +49,7 @@ class DynSGD(Trainer):
         return rules.dynsgd()
 
 
-class AEASGD(Trainer):
+class AEASGD(Elastic):
     """Workers explore, a spring holds them to the center: ``rules.aeasgd``.
 
     Args:
@@ -61,19 +62,7 @@ class AEASGD(Trainer):
         ConfigError: if rho * learning_rate is not in (0, 1).
     """
 
-    default_window = 32
-    learning_rate_is_the_rules = True
-
-    def __init__(
-        self, *arguments: Any, rho: float = 5.0, learning_rate: float = 0.1, **keywords: Any
-    ) -> None:
-        self.rho = positive("rho", rho)
-        super().__init__(
-            *arguments, learning_rate=positive("learning_rate", learning_rate), **keywords
-        )
-
     def _rule(self) -> Rule:
-        assert self.learning_rate is not None
         return rules.aeasgd(self.rho, self.learning_rate)
 
 
@@ -94,7 +83,6 @@ class EAMSGD(AEASGD):
         super().__init__(*arguments, **keywords)
 
     def _rule(self) -> Rule:
-        assert self.learning_rate is not None
         return rules.eamsgd(self.rho, self.learning_rate)
 
     @property

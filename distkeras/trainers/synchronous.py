@@ -8,6 +8,7 @@ from distkeras import rules
 from distkeras.rules import Rule
 from distkeras.rules.arguments import fraction, positive
 from distkeras.trainers.base import Trainer
+from distkeras.trainers.elastic import Elastic
 
 __all__ = ["EASGD", "AveragingTrainer", "DiLoCo"]
 
@@ -25,7 +26,7 @@ class AveragingTrainer(Trainer):
         return rules.averaging()
 
 
-class EASGD(Trainer):
+class EASGD(Elastic):
     """As ``AEASGD``, but all workers at the same time: ``rules.easgd``.
 
     Args:
@@ -38,19 +39,7 @@ class EASGD(Trainer):
         ConfigError: if rho * learning_rate is not in (0, 1), or so large that the center swings.
     """
 
-    default_window = 32
-    learning_rate_is_the_rules = True
-
-    def __init__(
-        self, *arguments: Any, rho: float = 5.0, learning_rate: float = 0.1, **keywords: Any
-    ) -> None:
-        self.rho = positive("rho", rho)
-        super().__init__(
-            *arguments, learning_rate=positive("learning_rate", learning_rate), **keywords
-        )
-
     def _rule(self) -> Rule:
-        assert self.learning_rate is not None
         return rules.easgd(self.rho, self.learning_rate, self.num_workers)
 
 

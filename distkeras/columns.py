@@ -7,6 +7,7 @@ look at a Spark DataFrame before a job starts, and import pyspark when they are 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 __all__ = [
     "check_finite",
     "feature_width",
+    "is_list",
     "numeric_column",
     "quoted",
     "require_column",
+    "require_name",
     "to_numpy",
 ]
 
@@ -99,13 +102,14 @@ def _chunk(array: pa.Array, name: str, dtype: Any, first_row: int) -> np.ndarray
     if array.null_count:
         row = first_row + int(np.argmax(array.is_null().to_numpy(zero_copy_only=False)))
         raise DataError(f"column {name!r}: row {row} is null")
-    if not _is_list(array.type):
+    if not is_list(array.type):
         return _numbers(array, name, dtype, first_row, 1)
     values, width = _flat(array, name, first_row)
     return _numbers(values, name, dtype, first_row, width).reshape(len(array), width)
 
 
-def _is_list(data_type: pa.DataType) -> bool:
+def is_list(data_type: pa.DataType) -> bool:
+    """Whether values of this Arrow type are lists."""
     return bool(
         pa.types.is_list(data_type)
         or pa.types.is_large_list(data_type)
@@ -183,10 +187,15 @@ def require_column(dataframe: DataFrame, column: str, argument: str) -> None:
     Raises:
         ConfigError: names the column and the nearest one that exists.
     """
-    if column in dataframe.columns:
+    require_name(dataframe.columns, column, argument)
+
+
+def require_name(known: Sequence[str], column: str, argument: str) -> None:
+    """Refuses a column that is not among those known; as ``require_column``."""
+    if column in known:
         return
-    near = difflib.get_close_matches(column, dataframe.columns, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(dataframe.columns)}"
+    near = difflib.get_close_matches(column, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     raise ConfigError(f"{argument}: the data has no column {column!r}; {hint}")
 
 

@@ -6,7 +6,6 @@ worker sees the same rows in the same order whatever the engine.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from math import prod
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from distkeras.columns import is_list, require_name
 from distkeras.engines.summary import Found, Summary, summary_of
 from distkeras.errors import ConfigError, DataError
 from distkeras.names import KEY, Columns
@@ -104,20 +104,17 @@ def _array(values: np.ndarray, name: str) -> pa.Array:
 
 def _require(known: list[str], names: tuple[str, ...]) -> None:
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise ConfigError(f"the data has no column {name!r}; {hint}")
+        require_name(known, name, "rows")
 
 
 def _numeric(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    while _is_list(column.type) and _is_list(column.type.value_type):
+    while is_list(column.type) and is_list(column.type.value_type):
         column = pa.chunked_array([_flattened(chunk) for chunk in column.chunks])
-    element = column.type.value_type if _is_list(column.type) else column.type
+    element = column.type.value_type if is_list(column.type) else column.type
     if pa.types.is_boolean(element):
-        return column.cast(pa.list_(pa.int8()) if _is_list(column.type) else pa.int8())
+        return column.cast(pa.list_(pa.int8()) if is_list(column.type) else pa.int8())
     if pa.types.is_decimal(element):
-        return column.cast(pa.list_(pa.float64()) if _is_list(column.type) else pa.float64())
+        return column.cast(pa.list_(pa.float64()) if is_list(column.type) else pa.float64())
     if not (pa.types.is_integer(element) or pa.types.is_floating(element)):
         raise DataError(f"column {name!r} is {column.type}, not numbers or arrays of numbers")
     return column
@@ -135,12 +132,7 @@ def _flattened(array: pa.Array) -> pa.Array:
 
 
 def _found(column: pa.ChunkedArray) -> Found:
-    array = _is_list(column.type)
+    array = is_list(column.type)
     values = pc.list_value_length(column) if array else column
     bounds = pc.min_max(values).as_py()
     return Found(array, len(column) - column.null_count, bounds["min"], bounds["max"])
-
-
-def _is_list(data_type: pa.DataType) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_one(data_type) for is_one in lists)

@@ -173,13 +173,9 @@ def _replica(job: Job, who: Assignment) -> Replica:
     from distkeras.replica import Replica
 
     use_cores(job.cores)
-    if job.spec.custom_objects:
-        # What a class of the user's does may have changed since, under the same name.
-        fresh = Replica(job.spec)
-        fresh.reset((job.schedule.seed + who.partition) % 2**32)
-        return fresh
     key = repr(job.spec)
-    kept = _kept.get(key)
+    # What a class of the user's does may have changed since, under the same name.
+    kept = None if job.spec.custom_objects else _kept.get(key)
     if kept is None:
         _kept.clear()
         kept = _kept[key] = Replica(job.spec)

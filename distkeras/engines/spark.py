@@ -2,11 +2,16 @@
 
 A worker is one task of one ``mapInArrow`` over as many partitions as there are workers. Where
 Spark has fewer slots than workers, the rest run when a slot is free.
+
+The workers of a synchronous rule need each other, so they are a barrier stage: Spark starts all of
+them or none, and when one fails it starts all of them again. Those of an asynchronous rule never
+are: they come and go, one by one, as Spark has executors for them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
 import time
@@ -18,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from distkeras.conversation import Failure
+from distkeras.engines.addresses import endpoint
 from distkeras.engines.base import Deal, raise_final, worker_failed
 from distkeras.engines.dataframes import deal as dealt
 from distkeras.engines.dataframes import select, summarise
@@ -34,7 +40,7 @@ from distkeras.worker_errors import raised_on_worker
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["SparkEngine", "advertised_host"]
+__all__ = ["SparkEngine"]
 
 #: Seconds between two looks at the server while the job runs.
 POLL = 0.5
@@ -55,9 +61,12 @@ class SparkEngine:
     Raises:
         ConfigError: if a column is missing.
         DataError: if a column is not numeric.
+        EnvironmentProblem: if the workers could not reach the driver.
     """
 
     def __init__(self, dataframe: DataFrame, columns: Columns) -> None:
+        # Before the first job, which would wait in vain for executors that find no driver.
+        endpoint(dataframe.sparkSession.conf.get)
         self._columns = columns
         self._rows = select(dataframe, columns)
         self._summary: Summary | None = None
@@ -71,12 +80,19 @@ class SparkEngine:
     def check_slots(self, workers: int) -> None:
         """See ``Engine``; waits a few seconds for executors that are just starting."""
         conf = self._rows.sparkSession.conf
-        dynamic = conf.get("spark.dynamicAllocation.enabled", "false") == "true"
-        if dynamic or not hasattr(self._rows.sparkSession, "sparkContext"):
-            return  # Spark starts more, or cannot be asked from here; rounds have a deadline.
+        local = re.match(r"local(\[|$)", conf.get("spark.master") or "") is not None
+        dynamic = conf.get("spark.dynamicAllocation.enabled", "false") or ""
+        if dynamic.lower() == "true" and not local:
+            raise ConfigError(
+                f"num_workers is {workers}, and all must run at the same time, which Spark does "
+                "not grant with spark.dynamicAllocation.enabled=true: set it to false, or use an "
+                "asynchronous trainer"
+            )
+        if not hasattr(self._rows.sparkSession, "sparkContext"):
+            return  # Cannot be asked from here; Spark itself refuses, in its own time.
         deadline = time.monotonic() + SLOTS_TIMEOUT
         while (slots := _slots(self._rows.sparkSession)) < workers:
-            if time.monotonic() > deadline or (conf.get("spark.master") or "").startswith("local["):
+            if time.monotonic() > deadline or local:
                 raise ConfigError(
                     f"num_workers is {workers}, and all must run at the same time, but Spark has "
                     f"{slots} task slots: use fewer workers or more cores"
@@ -95,10 +111,10 @@ class SparkEngine:
         parts = self.summary().partition_rows
         rows = dealt(self._rows, deal.partitions, parts, deal.shuffle_seed)
         token = secrets.token_bytes(32)
-        host, bind = advertised_host(session)
-        with TcpServer(server, token, bind, job.address[1]) as tcp:
+        at = endpoint(session.conf.get, job.address[1])
+        with TcpServer(server, token, at.bind, at.port, at.retries) as tcp:
             cores = int(session.conf.get("spark.task.cpus", "1") or 1)
-            told = replace(job, address=(host, tcp.address[1]), token=token, cores=cores)
+            told = replace(job, address=(at.host, tcp.address[1]), token=token, cores=cores)
             task = _SparkJob(rows, told)
             try:
                 task.start()
@@ -118,28 +134,6 @@ def _slots(session: SparkSession) -> int:
     context = session.sparkContext._jsc.sc()
     profile = context.resourceProfileManager().defaultResourceProfile()
     return int(context.maxNumConcurrentTasks(profile))
-
-
-def advertised_host(session: SparkSession) -> tuple[str, str]:
-    """The host that workers connect to, and the address to bind on this machine.
-
-    A master that runs tasks in this very process needs no more than loopback. Any other reaches
-    the driver by ``spark.driver.host``, as its executors do already.
-
-    Raises:
-        EnvironmentProblem: if the driver advertises loopback to other machines.
-    """
-    conf = session.conf
-    master = conf.get("spark.master") or "local"
-    if master.startswith("local[") or master == "local":
-        return "127.0.0.1", "127.0.0.1"
-    host = conf.get("spark.driver.host") or ""
-    if host.startswith("127.") and not master.startswith("local-cluster"):
-        raise EnvironmentProblem(
-            f"spark.driver.host is {host}, which workers of {master} cannot reach: "
-            "set it to this machine's address"
-        )
-    return host, conf.get("spark.driver.bindAddress", None) or host
 
 
 class _SparkJob:
@@ -175,8 +169,9 @@ class _SparkJob:
         session = self._rows.sparkSession
         session.addTag(self._tag)
         try:
-            trained = self._rows.mapInArrow(partial(_train_partition, job=self._job), "windows int")
-            trained.collect()
+            work = partial(_train_partition, job=self._job)
+            together = self._job.rule.synchronous
+            self._rows.mapInArrow(work, "windows int", barrier=together).collect()
         except Exception as error:  # noqa: BLE001 - kept for the driver's thread, which raises it
             self.error = error
         finally:

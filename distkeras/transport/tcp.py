@@ -7,6 +7,7 @@ the others go on.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import logging
 import secrets
@@ -48,6 +49,7 @@ class TcpServer:
         token: the run's secret.
         host: the address to bind, not a wildcard unless the caller wants one.
         port: 0 for any free one.
+        retries: ports above it to try, one by one, where it is taken.
 
     Attributes:
         address: (host, port) as bound.
@@ -57,12 +59,17 @@ class TcpServer:
     """
 
     def __init__(
-        self, server: ParameterServer, token: bytes, host: str = "127.0.0.1", port: int = 0
+        self,
+        server: ParameterServer,
+        token: bytes,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        retries: int = 0,
     ) -> None:
         self._server = server
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
-        self._listener = _listen(host, port)
+        self._listener = _listen(host, port, retries)
         #: Of the accepting thread alone while it runs.
         self._serving: dict[threading.Thread, Wire] = {}
         self._closing = threading.Event()
@@ -193,13 +200,20 @@ class TcpServer:
         )
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=128)
-    except OSError as problem:
-        raise EnvironmentProblem(
-            f"cannot listen for workers at {host}:{port}: {problem.strerror or problem}"
-        ) from None
+def _listen(host: str, first: int, retries: int) -> socket.socket:
+    port, last = first, min(first + retries, 2**16 - 1)
+    while True:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((host, port), family=family, backlog=128)
+        except OSError as problem:
+            if problem.errno == errno.EADDRINUSE and port < last:
+                port += 1
+                continue
+            tried = f"{first}" if port == first else f"{first} to {port}"
+            raise EnvironmentProblem(
+                f"cannot listen for workers at {host}:{tried}: {problem.strerror or problem}"
+            ) from None
 
 
 def _refuse(wire: Wire, error: DistkerasError) -> None:

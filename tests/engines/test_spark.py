@@ -5,8 +5,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from distkeras.engines.addresses import Endpoint, endpoint
 from distkeras.engines.dataframes import deal, select, summarise
-from distkeras.engines.spark import advertised_host
 from distkeras.engines.summary import ColumnSummary
 from distkeras.errors import ConfigError, DataError
 from distkeras.names import Columns
@@ -107,4 +107,4 @@ def test_a_column_of_text_is_refused(spark: SparkSession) -> None:
 
 
 def test_workers_of_a_local_master_use_loopback(spark: SparkSession) -> None:
-    assert advertised_host(spark) == ("127.0.0.1", "127.0.0.1")
+    assert endpoint(spark.conf.get) == Endpoint("127.0.0.1", "127.0.0.1")

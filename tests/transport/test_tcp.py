@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -204,6 +205,35 @@ def test_an_address_that_is_not_this_machines_is_named(server: ParameterServer) 
     # 192.0.2.0/24 is reserved for documentation.
     with pytest.raises(EnvironmentProblem, match=r"cannot listen for workers at 192\.0\.2\.1:0"):
         TcpServer(server, TOKEN, host="192.0.2.1")
+
+
+def test_the_ports_above_one_that_is_taken_are_tried(server: ParameterServer) -> None:
+    with TcpServer(server, TOKEN) as first:
+        taken = first.address[1]
+        with TcpServer(server, TOKEN, port=taken, retries=16) as second:
+            assert taken < second.address[1] <= taken + 16
+        with pytest.raises(EnvironmentProblem, match=f"at 127.0.0.1:{taken}: Address already"):
+            TcpServer(server, TOKEN, port=taken)
+
+
+def test_there_is_no_port_above_the_last(server: ParameterServer) -> None:
+    with ExitStack() as taken:
+        with suppress(OSError):  # Somebody else's, then.
+            taken.enter_context(socket.create_server(("127.0.0.1", 65535)))
+        with pytest.raises(EnvironmentProblem, match=r"127\.0\.0\.1:65535: Address already"):
+            TcpServer(server, TOKEN, port=65535, retries=99)
+
+
+def test_an_ipv6_address_is_listened_at(server: ParameterServer) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as problem:
+        pytest.skip(f"no IPv6 here: {problem}")
+    with (
+        TcpServer(server, TOKEN, host="::1") as tcp,
+        channel_to(tcp.address) as channel,
+    ):
+        assert channel.join(0, 0, 8).sequence == 0
 
 
 class _Told(logging.Handler):

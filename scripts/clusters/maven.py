@@ -1,0 +1,127 @@
+"""Where Hadoop's classes come from: pyspark's own jars, and one jar of Maven Central.
+
+pyspark bundles Hadoop's client; ``hadoop-client-minicluster`` of the same version holds the
+servers, made to sit beside exactly those jars. It is fetched once for each version, by ``mvn``,
+from whatever repository the user's settings name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from distkeras.errors import EnvironmentProblem
+
+__all__ = ["classpath", "hadoop_version", "spark_jars"]
+
+FETCH_SECONDS = 600.0
+"""A download of 56 MB, and of Maven's own plugin before it, over a slow line."""
+
+# Of pyspark's jars, what the servers stand on: Spark's own have no place in a daemon.
+CLIENT_JARS = (
+    "hadoop-client-*.jar",
+    "slf4j-api-*.jar",
+    "jcl-over-slf4j-*.jar",
+    "log4j-*.jar",
+    "snappy-java-*.jar",
+)
+
+
+def spark_jars() -> Path:
+    """Where pyspark's jars lie; found without importing pyspark.
+
+    Raises:
+        EnvironmentProblem: pyspark is not installed.
+    """
+    found = importlib.util.find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise EnvironmentProblem("pyspark is not installed: it brings Hadoop's client")
+    return Path(found.origin).parent / "jars"
+
+
+def hadoop_version(jars: Path) -> str:
+    """The version of the Hadoop client among these jars, such as ``3.5.0``.
+
+    Raises:
+        EnvironmentProblem: There is no Hadoop client there.
+    """
+    for jar in jars.glob("hadoop-client-api-*.jar"):
+        return jar.name.removeprefix("hadoop-client-api-").removesuffix(".jar")
+    raise EnvironmentProblem(f"there is no hadoop-client-api-*.jar in {jars}")
+
+
+def classpath() -> str:
+    """What a Hadoop daemon needs on its class path, behind its configuration folder.
+
+    Raises:
+        EnvironmentProblem: Java, Maven or its repository is missing; one line says which.
+    """
+    if shutil.which("java") is None:
+        raise EnvironmentProblem("java was not found: Hadoop's daemons need a Java 17 or newer")
+    jars = spark_jars()
+    client = sorted(jar for part in CLIENT_JARS for jar in jars.glob(part))
+    return os.pathsep.join(map(str, [server_jar(hadoop_version(jars)), *client]))
+
+
+def server_jar(version: str) -> Path:
+    """The jar with Hadoop's servers, fetched by the first who asks."""
+    name = f"hadoop-client-minicluster-{version}.jar"
+    folder = cache() / f"hadoop-{version}"
+    if not (folder / name).is_file():
+        fetch(f"org.apache.hadoop:hadoop-client-minicluster:{version}", folder)
+    return folder / name
+
+
+def cache() -> Path:
+    """The user's cache folder, for what can be fetched again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distkeras"
+
+
+def fetch(artifact: str, folder: Path) -> None:
+    """Have Maven copy one artifact into a folder that appears whole or not at all.
+
+    Args:
+        artifact: Maven's coordinates, ``group:name:version``.
+        folder: Where to; of several who fetch at the same time, the first one's stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as beside:
+        copy_artifact(artifact, Path(beside) / "jars")
+        try:
+            (Path(beside) / "jars").rename(folder)
+        except OSError:
+            # Only a folder with something in it cannot be replaced by a rename.
+            if not folder.is_dir():
+                raise
+
+
+def copy_artifact(artifact: str, folder: Path) -> None:
+    """One run of ``mvn``, with the user's own settings."""
+    if shutil.which("mvn") is None:
+        raise EnvironmentProblem(f"mvn was not found: Maven fetches {artifact}")
+    command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
+    try:
+        done = subprocess.run(
+            [*command, f"-DoutputDirectory={folder}"],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=FETCH_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(
+            f"mvn could not fetch {artifact} within {FETCH_SECONDS:g} s"
+        ) from None
+    if done.returncode:
+        raise EnvironmentProblem(f"mvn could not fetch {artifact}: {first_error(done.stdout)}")
+
+
+def first_error(output: str) -> str:
+    """The line in which Maven says what went wrong."""
+    found = re.search(r"^\[ERROR\] (.+)$", output, re.MULTILINE)
+    return found[1].strip() if found else "it did not say why"

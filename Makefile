@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 
-.PHONY: run test format lint benchmark clean distclean
+.PHONY: run test format lint benchmark hdfs hdfs-stop clean distclean
 
 run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
@@ -29,6 +29,15 @@ benchmark: $(STAMP)
 	@for script in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
+
+# A real HDFS on this machine, for trying out: a NameNode and two DataNodes, in the background.
+HDFS ?= .hdfs
+
+hdfs: $(STAMP)
+	@$(BIN)/python -m scripts.clusters start $(HDFS)
+
+hdfs-stop: $(STAMP)
+	@$(BIN)/python -m scripts.clusters stop $(HDFS)
 
 $(STAMP): setup.py constraints.txt scripts/install_system.sh
 	PYTHON="$(PYTHON)" bash scripts/install_system.sh

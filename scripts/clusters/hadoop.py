@@ -130,7 +130,8 @@ class Daemon:
         conf_dir: The folder of its settings.
         classpath: What comes behind that folder.
         log: The file to which all its processes append.
-        ready: Whether it serves; asked until it says so.
+        http: The address of its web server, ``host:port``.
+        ready: Whether the daemon at such an address serves; asked until it says so.
         megabytes: Its heap.
     """
 
@@ -139,7 +140,8 @@ class Daemon:
     conf_dir: Path
     classpath: str
     log: Path
-    ready: Callable[[], bool]
+    http: str
+    ready: Callable[[str], bool]
     megabytes: int = 256
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _guard: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -189,7 +191,7 @@ class Daemon:
     def await_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until it serves; as `start` does."""
         try:
-            await_that("ready", lambda: not self.alive or self.ready(), seconds)
+            await_that("ready", lambda: not self.alive or self.ready(self.http), seconds)
         except EnvironmentProblem:
             raise EnvironmentProblem(
                 f"the {self.name} is not ready after {seconds:g} s: {self.last_lines()}"

@@ -89,7 +89,7 @@ class Hdfs:
         self._http = f"{HOST}:{http}"
         self._settings = SETTINGS | self._namenode_settings() | dict(settings or {})
         self.conf_dir = self._write_conf("conf", {})
-        self.namenode = self._daemon("NameNode", NAMENODE, self.conf_dir, self._out_of_startup)
+        self.namenode = self._daemon("NameNode", NAMENODE, self.conf_dir, self._http, is_active)
         self.datanodes = tuple(self._datanode(number) for number in range(datanodes))
 
     def __enter__(self) -> Hdfs:
@@ -160,10 +160,6 @@ class Hdfs:
         alive = int(said.get("NumLiveDataNodes", 0)) - int(said.get("NumStaleDataNodes", 0))
         return said.get("FSState") != "Operational", alive
 
-    def _out_of_startup(self) -> bool:
-        said = jmx(self._http, "Hadoop:service=NameNode,name=NameNodeStatus")
-        return said.get("State") == "active"
-
     def _format(self) -> None:
         try:
             run_tool(NAMENODE, self.conf_dir, self._classpath, "-format", "-nonInteractive")
@@ -184,11 +180,13 @@ class Hdfs:
             "dfs.datanode.data.dir": (self.folder / f"data-{number}").as_uri(),
         }
         conf_dir = self._write_conf(f"conf-datanode-{number}", own)
-        return self._daemon(name, DATANODE, conf_dir, lambda: serves_blocks(f"{HOST}:{http}"))
+        return self._daemon(name, DATANODE, conf_dir, f"{HOST}:{http}", serves_blocks)
 
-    def _daemon(self, name: str, main: str, conf_dir: Path, ready: Callable[[], bool]) -> Daemon:
+    def _daemon(
+        self, name: str, main: str, conf_dir: Path, http: str, ready: Callable[[str], bool]
+    ) -> Daemon:
         log = self.folder / "logs" / f"{name}.log"
-        return Daemon(name, main, conf_dir, self._classpath, log, ready)
+        return Daemon(name, main, conf_dir, self._classpath, log, http, ready)
 
     def _namenode_settings(self) -> dict[str, object]:
         return {
@@ -200,6 +198,12 @@ class Hdfs:
         core = {"fs.defaultFS": self.url, "hadoop.tmp.dir": self.folder / "tmp"}
         files = {"core-site": core, "hdfs-site": self._settings | dict(own)}
         return write_settings(self.folder / name, files)
+
+
+def is_active(address: str) -> bool:
+    """Whether the NameNode with this HTTP address answers, if only in safe mode."""
+    said = jmx(address, "Hadoop:service=NameNode,name=NameNodeStatus")
+    return said.get("State") == "active"
 
 
 def serves_blocks(address: str) -> bool:

@@ -13,6 +13,7 @@ setup(
     package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
     python_requires=">=3.10",
     install_requires=[
+        "hdfs>=2.7,<3",
         "keras>=3.5",
         "luigi>=3.6",
         "matplotlib>=3.8",
@@ -21,16 +22,17 @@ setup(
         "pyarrow>=15",
         "pydantic>=2.7",
         "pyspark>=4.1,<5",
+        "requests>=2.28",
         "rich>=13",
         "tensorflow>=2.18",
         'tomli>=2; python_version < "3.11"',
     ],
     extras_require={
+        "kerberos": ["requests-kerberos>=0.14"],
         "test": [
             "hypothesis>=6",
             "mypy>=1.11",
             "pytest>=8",
-            "requests>=2",
             "ruff>=0.6",
             "scikit-learn>=1.4",
         ],

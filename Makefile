@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 
-.PHONY: run test format lint benchmark hdfs hdfs-stop clean distclean
+.PHONY: run test format lint benchmark package hdfs hdfs-stop clean distclean
 
 run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
@@ -29,6 +29,10 @@ benchmark: $(STAMP)
 	@for script in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
+
+# What executors need, in dist/: an archive of .venv with the library, and the library alone.
+package: $(STAMP)
+	@$(BIN)/python -m scripts.package --environment $(VENV)
 
 # A real HDFS on this machine, for trying out: a NameNode and two DataNodes, in the background.
 HDFS ?= .hdfs

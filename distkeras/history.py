@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from distkeras import storage
 from distkeras.conversation import Record
 from distkeras.server import ParameterServer
 from distkeras.stopping import Validated
@@ -56,11 +56,17 @@ class History:
         }
         return pa.table(columns)
 
-    def to_parquet(self, path: str | Path) -> None:
-        """Writes ``to_arrow`` to a Parquet file."""
+    def to_parquet(self, path: storage.Url) -> None:
+        """Writes ``to_arrow`` to a Parquet file.
+
+        Raises:
+            StorageError: the path cannot be written.
+        """
         import pyarrow.parquet as pq
 
-        pq.write_table(self.to_arrow(), path)
+        written = pa.BufferOutputStream()
+        pq.write_table(self.to_arrow(), written)
+        storage.write_bytes(path, written.getvalue().to_pybytes())
 
 
 class Progress(NamedTuple):

@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 from platform import python_version
 from typing import Any, ClassVar
 
@@ -18,13 +17,14 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 
 from distkeras.errors import DistkerasError, EnvironmentProblem, StorageError, TrainingError
-from distkeras.storage import publish, write_json
+from distkeras.storage import Place, publish, write_json
 from tasks import session
 from tasks.config import Experiment, load_experiment
 from tasks.console import quiet_interrupt, quiet_libraries
 from tasks.keys import digest
 from tasks.parameters import OverridesParameter
 from tasks.progress import Reporter, reporting
+from tasks.sections import apply_sections
 from tasks.target import MANIFEST, Published
 
 __all__ = ["ExperimentTask"]
@@ -56,7 +56,7 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         if CmdlineParser.get_instance() is not None:
             quiet_interrupt()
-        session.settings()
+        apply_sections()
         self.experiment: Experiment = load_experiment(self.config, self.set)
         self.parts = self.depends_on()
         self.key = digest(self.parts)
@@ -83,11 +83,11 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
         return Published(f"{self.experiment.output}/{self.task_family}/{self.key}")
 
     @abstractmethod
-    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+    def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Writes everything but the manifest into the directory; returns the manifest's content.
 
         Args:
-            staging: an empty local directory.
+            staging: an empty directory.
             report: takes the progress.
         """
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.spec import PreprocessSpec
-from distkeras.storage import local_path
+from distkeras.storage import locate
 from tasks.complaints import complaint
 
 if sys.version_info >= (3, 11):
@@ -215,7 +215,7 @@ class Experiment(_Section):
     def _writable_here(cls, value: str) -> str:
         try:
             path = str(Path(value).expanduser()) if value.startswith("~") else value
-            local_path(path)
+            locate(path)
         except RuntimeError as error:
             raise ValueError("no such home directory") from error
         except StorageError as error:

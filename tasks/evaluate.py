@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distkeras.storage import load_model, read_json, write_json
+from distkeras.storage import Place, load_model, read_bytes, read_json, spark_url, write_json
 from tasks.base import ExperimentTask
 from tasks.console import import_keras
 from tasks.keys import evaluate_parts
@@ -37,12 +36,12 @@ class Evaluate(ExperimentTask):
             "train": Train(**self.arguments()),
         }
 
-    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+    def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Predicts the test split, measures and reports."""
         from distkeras.evaluators import evaluate_predictions
         from distkeras.preprocessing.preprocessor import Preprocessor
 
-        trained = self.input()["train"].path
+        trained = self.input()["train"].place
         preprocessor = Preprocessor.load(trained / "preprocessor.json")
         predicted = self._predict(staging, report)
         report.phase("measuring")
@@ -55,30 +54,33 @@ class Evaluate(ExperimentTask):
         self._write_report(staging, metrics)
         return {"config": self.experiment.evaluate.model_dump(mode="json")}
 
-    def _predict(self, staging: Path, report: Reporter) -> DataFrame:
+    def _predict(self, staging: Place, report: Reporter) -> DataFrame:
         """The test split with predictions; still to be computed, unless they are to be kept."""
         from distkeras.predictors import ModelPredictor
 
         report.phase("loading the model")
         import_keras()
-        model = load_model(self.input()["train"].path / "model.keras")
+        model = load_model(self.input()["train"].place / "model.keras")
         spec = self.experiment.evaluate
         spark = self.start_spark(report)
-        test = spark.read.parquet(str(self.input()["preprocess"].path / "test"))
+        test = spark.read.parquet(spark_url(self.input()["preprocess"].place / "test"))
         predicted = ModelPredictor(model, batch_size=spec.batch_size, loss_col="loss").predict(test)
         if not spec.predictions:
             return predicted
         report.phase("predicting")
-        kept = str(staging / "predictions")
+        kept = spark_url(staging / "predictions")
         predicted.drop("features").write.parquet(kept)
         read: DataFrame = spark.read.parquet(kept)
         return read
 
-    def _write_report(self, staging: Path, metrics: dict[str, Any]) -> None:
+    def _write_report(self, staging: Place, metrics: dict[str, Any]) -> None:
+        from pyarrow import BufferReader
         from pyarrow.parquet import read_table
 
         from distkeras.report import write_report
 
-        made = {name: read_json(target.path / MANIFEST) for name, target in self.input().items()}
-        history = read_table(self.input()["train"].path / "history.parquet")
+        made = {name: read_json(target.place / MANIFEST) for name, target in self.input().items()}
+        history = read_table(
+            BufferReader(read_bytes(self.input()["train"].place / "history.parquet"))
+        )
         write_report(staging / "report.html", metrics, history, made)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from distkeras.errors import DataError
+from distkeras.storage import Place
 from tasks.base import ExperimentTask
 from tasks.keys import preprocess_parts
 from tasks.progress import Reporter
@@ -23,7 +23,7 @@ class Preprocess(ExperimentTask):
         """The inputs and ``[preprocess]``."""
         return preprocess_parts(self.experiment)
 
-    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+    def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Runs the Spark jobs."""
         from distkeras.preprocessing.run import preprocess
 

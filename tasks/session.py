@@ -15,15 +15,14 @@ from multiprocessing import util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import luigi
-
 from distkeras.errors import EnvironmentProblem
+from tasks.sections import spark_section
 from tasks.spark_settings import spark_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["abandon_session", "settings", "spark_session", "stop_session"]
+__all__ = ["abandon_session", "spark_session", "stop_session"]
 
 # How long the JVM may take to end before it is killed.
 STOP_SECONDS = 20
@@ -33,15 +32,6 @@ ROUTINE = re.compile(r"WARNING|Using |Setting |To adjust |\s|\d\d/\d\d/\d\d \S+ 
 # Luigi forks a process for every task when it has several workers: a session belongs to the
 # process that started it, and must not be used by another one.
 _sessions: dict[int, tuple[SparkSession, Path]] = {}
-
-
-def settings() -> dict[str, str]:
-    """Spark's settings, from the ``[spark]`` section of luigi's configuration.
-
-    Raises:
-        ConfigError: the section holds something unknown or impossible.
-    """
-    return spark_settings(_section())
 
 
 def spark_session() -> SparkSession:
@@ -89,14 +79,6 @@ def _end_jvm(log: Path) -> None:
     log.unlink(missing_ok=True)
 
 
-def _section() -> dict[str, str]:
-    config = luigi.configuration.get_config()
-    if not config.has_section("spark"):
-        return {}
-    # Luigi knows a key with dashes by its name with underscores too, and asks for the latter.
-    return {key.replace("-", "_"): config.get("spark", key) for key in config.options("spark")}
-
-
 def _prepare_environment() -> None:
     java_home = os.environ.get("JAVA_HOME")
     java = str(Path(java_home, "bin", "java")) if java_home else "java"
@@ -106,10 +88,11 @@ def _prepare_environment() -> None:
             f"Java was not found ({where}): Spark needs Java 17 or newer, "
             "e.g. apt-get install openjdk-17-jre-headless"
         )
-    # Workers on this machine must run the Python that has the packages.
+    # Workers on this machine must run the Python that has the packages. PySpark itself heeds
+    # the setting only where spark-submit started it.
+    if python := spark_settings(spark_section()).get("spark.pyspark.python"):
+        os.environ["PYSPARK_PYTHON"] = python
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if folder := _section().get("hadoop_conf_dir"):
-        os.environ["HADOOP_CONF_DIR"] = folder
 
 
 def _start() -> tuple[SparkSession, Path]:
@@ -119,7 +102,7 @@ def _start() -> tuple[SparkSession, Path]:
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    conf = SparkConf(loadDefaults=False).setAll(list(settings().items()))
+    conf = SparkConf(loadDefaults=False).setAll(list(spark_settings(spark_section()).items()))
     number, name = tempfile.mkstemp(prefix="distkeras-spark-", suffix=".log")
     # The JVM's talk, and that of the Python workers below it, goes to a file of its own.
     with os.fdopen(number, "wb") as log:

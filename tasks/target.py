@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import luigi
 
-from distkeras.storage import exists, local_path
+from distkeras.storage import Place, exists, locate
 
 __all__ = ["MANIFEST", "Published"]
 
@@ -24,9 +22,9 @@ class Published(luigi.Target):  # type: ignore[misc]
         self.url = url
 
     @property
-    def path(self) -> Path:
-        """The directory as a local path."""
-        return local_path(self.url)
+    def place(self) -> Place:
+        """The directory, for joining names to it."""
+        return locate(self.url)
 
     def exists(self) -> bool:
         """Whether the result is complete."""

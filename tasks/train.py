@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from distkeras.storage import save_model
+from distkeras.storage import Place, save_model, spark_url
 from tasks.base import ExperimentTask
 from tasks.console import import_keras
 from tasks.keys import train_parts
@@ -29,12 +28,12 @@ class Train(ExperimentTask):
         """The normalized data."""
         return {"preprocess": Preprocess(**self.arguments())}
 
-    def produce(self, staging: Path, report: Reporter) -> Mapping[str, Any]:
+    def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Trains on the training split."""
         from distkeras.preprocessing.preprocessor import Preprocessor
         from tasks.models import make_model, make_trainer
 
-        data = self.input()["preprocess"].path
+        data = self.input()["preprocess"].place
         report.phase("loading Keras")
         import_keras()
         report.phase("building the model")
@@ -43,7 +42,7 @@ class Train(ExperimentTask):
         trainer.on_progress = report.training
         spark = self.start_spark(report)
         report.phase("training")
-        model = trainer.train(spark.read.parquet(str(data / "train")))
+        model = trainer.train(spark.read.parquet(spark_url(data / "train")))
         report.end_phase(trainer.report["seconds"])
         report.phase("saving the model")
         save_model(model, staging / "model.keras")

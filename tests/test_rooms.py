@@ -52,7 +52,7 @@ IMPORTERS = {
         "distkeras/models.py",
         "distkeras/replica/",
         "distkeras/scoring.py",
-        "distkeras/storage.py",
+        "distkeras/storage/models.py",
         "tasks/models.py",
     ),
     "tensorflow": (
@@ -75,6 +75,8 @@ IMPORTERS = {
     ),
     "py4j": ("distkeras/ml/files.py", "distkeras/preprocessing/failures.py", "tasks/session.py"),
     "luigi": ("tasks/",),
+    "hdfs": ("distkeras/storage/hdfs_sessions.py",),
+    "requests": ("distkeras/storage/",),
 }
 
 #: Rooms that need NumPy and the standard library, and no more.

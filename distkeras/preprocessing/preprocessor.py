@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -131,7 +130,7 @@ class Preprocessor(_Part):
         Raises:
             StorageError: the path cannot be written.
         """
-        storage.write_json(Path(path), self.model_dump(mode="json"))
+        storage.write_json(path, self.model_dump(mode="json"))
 
     def transform(self, rows: Any) -> np.ndarray:
         """Features of raw rows, without Spark.

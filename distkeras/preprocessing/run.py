@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distkeras import storage
@@ -30,7 +29,7 @@ __all__ = ["preprocess"]
 
 
 def preprocess(
-    spark: SparkSession, spec: PreprocessSpec, destination: Path | str
+    spark: SparkSession, spec: PreprocessSpec, destination: storage.Url
 ) -> dict[str, Any]:
     """Writes the training and test splits of the spec's table, and what was learned from it.
 
@@ -43,7 +42,7 @@ def preprocess(
     Args:
         spark: the session.
         spec: what to do.
-        destination: an existing, empty local directory. Gets ``train/`` and ``test/`` (Parquet:
+        destination: an existing, empty directory. Gets ``train/`` and ``test/`` (Parquet:
             ``features`` array<float>, ``label`` int or float), ``preprocessor.json`` and
             ``manifest.json``.
 
@@ -55,14 +54,17 @@ def preprocess(
         DataError: a file, column or value is wrong; the message names it.
         EnvironmentProblem: no space is left on the disk.
     """
+    place = storage.locate(destination)
     with settings_for_wide_rows(spark):
         try:
-            return _attempt(spark, spec, Path(destination), look_at_all=False)
+            return _attempt(spark, spec, place, look_at_all=False)
         except Retype:
-            return _last_attempt(spark, spec, Path(destination))
+            return _last_attempt(spark, spec, place)
 
 
-def _last_attempt(spark: SparkSession, spec: PreprocessSpec, destination: Path) -> dict[str, Any]:
+def _last_attempt(
+    spark: SparkSession, spec: PreprocessSpec, destination: storage.Place
+) -> dict[str, Any]:
     try:
         return _attempt(spark, spec, destination, look_at_all=True)
     except Retype as error:
@@ -71,7 +73,7 @@ def _last_attempt(spark: SparkSession, spec: PreprocessSpec, destination: Path) 
 
 
 def _attempt(
-    spark: SparkSession, spec: PreprocessSpec, destination: Path, *, look_at_all: bool
+    spark: SparkSession, spec: PreprocessSpec, destination: storage.Place, *, look_at_all: bool
 ) -> dict[str, Any]:
     with plain_errors("preprocess"):
         return _Run(spark, spec, destination, look_at_all=look_at_all).run()
@@ -81,7 +83,12 @@ class _Run:
     """One attempt: every phase leaves what the next one needs."""
 
     def __init__(
-        self, spark: SparkSession, spec: PreprocessSpec, destination: Path, *, look_at_all: bool
+        self,
+        spark: SparkSession,
+        spec: PreprocessSpec,
+        destination: storage.Place,
+        *,
+        look_at_all: bool,
     ) -> None:
         self.spec = spec
         self.destination = destination

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import glob
 import os
-import re
+import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +15,7 @@ from distkeras.preprocessing.failures import plain_errors
 from distkeras.preprocessing.headers import check_header
 from distkeras.preprocessing.rows import Missing
 from distkeras.preprocessing.sql import name_in_sql
+from distkeras.storage import files_below, find, locate, spark_url
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
@@ -30,7 +30,6 @@ _ENDINGS: dict[str, Literal["csv", "parquet"]] = {
     "txt": "csv",
     "parquet": "parquet",
 }
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def read_table(spark: SparkSession, spec: PreprocessSpec, *, look_at_all: bool) -> DataFrame:
@@ -127,28 +126,31 @@ def _only(path: str, kind: Literal["csv", "parquet"]) -> dict[str, str]:
     """The reader's option that leaves out what else lies in a directory: READMEs, scripts."""
     endings = [e for ending, of in _ENDINGS.items() if of == kind for e in (ending, f"{ending}.gz")]
     suffixes = tuple(f".{ending}" for ending in endings)
-    # A file of its own has no walk: it is read whatever it is called.
-    walk = ((os.path.relpath(folder, path), name) for folder, _, ns in os.walk(path) for name in ns)
-    folders = sorted({folder for folder, name in walk if name.lower().endswith(suffixes)})
+    if not any(found.entry.directory and not found.name for found in find(path)):
+        return {}  # What was named file by file, or by a pattern, is read whatever it is called.
+    names = [found.name for found in files_below(path) if found.name.lower().endswith(suffixes)]
+    folders = sorted({posixpath.dirname(name) for name in names})
     if not folders:
         return {}
-    if not any(part == "." or "=" in part for part in (f.split(os.sep)[0] for f in folders)):
+    if not any(not part or "=" in part for part in (f.split("/")[0] for f in folders)):
         raise StorageError(
-            f"{path} holds no {kind} file itself; did you mean '{os.path.join(path, folders[0])}'?"
+            f"{path} holds no {kind} file itself; did you mean '{path.rstrip('/')}/{folders[0]}'?"
         )
     either_case = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in e) for e in endings]
     return {"pathGlobFilter": f"*.{{{','.join(either_case)}}}"}
 
 
 def _existing(name: str, path: str) -> str:
-    """The path as Spark needs it: absolute, because the JVM's working directory may differ."""
-    if _SCHEME.match(path):
-        return path
-    absolute = os.path.abspath(path)
-    if not os.path.exists(absolute) and not glob.glob(absolute):
-        folder, last = os.path.split(absolute)
-        beside = os.listdir(folder) if os.path.isdir(folder) else []
-        close = difflib.get_close_matches(last, beside, n=1)
+    """The path as Spark needs it.
+
+    Raises:
+        StorageError: nothing is there.
+    """
+    if not find(path):
+        place = locate(path)
+        above = find(place.parent)
+        beside = [found.name for found in find(place.parent / "*")] if above else []
+        close = difflib.get_close_matches(place.name, beside, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ""
         raise StorageError(f"source '{name}': {path} does not exist{hint}")
-    return absolute
+    return spark_url(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from distkeras.storage import Place, files_of, spark_url
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -57,24 +57,25 @@ def settings_for_wide_rows(spark: SparkSession) -> Iterator[None]:
                 spark.conf.set(key, old)
 
 
-def write_splits(rows: DataFrame, destination: Path) -> Written:
+def write_splits(rows: DataFrame, destination: Place) -> Written:
     """Writes ``train/`` and ``test/`` as Parquet.
 
     Args:
         rows: ``features``, ``label``, and ``test``, boolean.
-        destination: existing local directory without those two.
+        destination: existing directory without those two.
     """
     from pyspark.sql import Observation
     from pyspark.sql import functions as f
 
     seen = Observation()
-    parts = destination / "parts"
+    files, parts = files_of(destination), destination / "parts"
     named = rows.selectExpr("features", "label", "if(test, 'test', 'train') AS split")
     observed = named.observe(seen, *map(f.expr, _COUNTED))
     try:
-        observed.write.partitionBy("split").parquet(str(parts))
+        observed.write.partitionBy("split").parquet(spark_url(parts))
         for name in ("train", "test"):
-            (parts / f"split={name}").rename(destination / name)
+            source, target = parts / f"split={name}", destination / name
+            files.rename(str(source), str(target), replace=False)
     finally:
-        shutil.rmtree(parts, ignore_errors=True)
+        files.discard(str(parts))
     return Written(**seen.get)

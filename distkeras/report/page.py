@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from distkeras import storage
 from distkeras.report import figures, made
 from distkeras.report.curves import Curve, convergence, measures
 from distkeras.report.markup import definitions, figure, number, percent, plain, score, table
@@ -25,7 +26,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def write_report(
-    path: Path | str, metrics: Metrics, history: pa.Table, manifests: made.Manifests
+    path: storage.Url, metrics: Metrics, history: pa.Table, manifests: made.Manifests
 ) -> None:
     """Writes one self-contained HTML page about a model: how good it is, and what made it.
 
@@ -37,7 +38,7 @@ def write_report(
         manifests: what the tasks wrote about themselves, by name (``"preprocess"``, ``"train"``);
             whatever is missing is left out.
     """
-    Path(path).write_text(_page(metrics, history, manifests), encoding="utf-8")
+    storage.write_bytes(path, _page(metrics, history, manifests).encode())
 
 
 def _page(metrics: Metrics, history: pa.Table, manifests: made.Manifests) -> str:

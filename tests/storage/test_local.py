@@ -105,7 +105,7 @@ def test_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "result").write_text("mine")
     with pytest.raises(StorageError, match=r"result: .*a file stands there"):
         write_big(tmp_path / "result")
-    with pytest.raises(StorageError, match="below: cannot write: "):
+    with pytest.raises(StorageError, match="result: cannot make this directory: "):
         write_big(tmp_path / "result" / "below")
     assert (tmp_path / "result").read_text() == "mine"
 
@@ -197,7 +197,10 @@ def test_no_permission_is_one_line(tmp_path: Path) -> None:
 
     report = in_child(unprivileged)
     tmp_path.chmod(0o700)
-    assert report == f"StorageError: {tmp_path}/result: cannot write: Permission denied"
+    reason = "cannot make this directory: Permission denied"
+    assert report.startswith(f"StorageError: {tmp_path}")
+    assert report.endswith(reason)
+    assert "staging" not in report
     assert os.listdir(tmp_path) == []
 
 
@@ -240,14 +243,14 @@ def test_fingerprint_of_nothing_names_the_path(tmp_path: Path, name: str) -> Non
     with pytest.raises(DataError, match=r"^\S+: (no such file|it is an empty directory)"):
         storage.fingerprint(tmp_path / name)
     (tmp_path / "link.nothing").symlink_to("nowhere")
-    with pytest.raises(DataError, match="cannot be looked at"):
+    with pytest.raises(StorageError, match="cannot be looked at"):
         storage.fingerprint(tmp_path / "*.nothing")
 
 
-@pytest.mark.parametrize("url", ["hdfs://host:9000/a", "s3a://bucket/a", "file://host/a"])
+@pytest.mark.parametrize("url", ["hdfs://host:9000", "s3a://bucket/a", "file://host/a"])
 def test_other_schemes_are_refused_by_name(url: str) -> None:
     for function in (storage.exists, storage.read_bytes, storage.fingerprint):
-        with pytest.raises(StorageError, match=f"^{url}: only local paths"):
+        with pytest.raises(StorageError, match=f"^{url}: (only local paths|write it as)"):
             function(url)
 
 

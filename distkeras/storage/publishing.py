@@ -1,0 +1,95 @@
+"""Directories that appear whole or not at all.
+
+A result is written beside its final place, made durable, and renamed once. So whatever stands
+under a final name is whole, however its writer ended.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from distkeras.errors import StorageError
+from distkeras.storage.files import Files
+from distkeras.storage.local import one_line
+from distkeras.storage.places import files_of
+from distkeras.storage.urls import Place, Url, locate
+
+__all__ = ["publish"]
+
+_STAGING = ".{name}.staging-"
+
+
+@contextmanager
+def publish(url: Url) -> Iterator[Place]:
+    """Makes a directory appear whole or not at all.
+
+    Yields an empty staging directory beside the final one. On normal exit it is made durable
+    and renamed once; on an exception it is removed. If the final directory has appeared
+    meanwhile, that one stays and ours is discarded: the first one wins.
+
+    Args:
+        url: where the directory is to appear; parents are made.
+
+    Raises:
+        StorageError: no permission, no space, no answer, or a file stands at the final place.
+    """
+    final = locate(url)
+    files, staging = files_of(final), final.with_name(_staging_name(final.name))
+    try:
+        with _told_of(final, staging):
+            files.make_directory(str(final.parent))
+            _remove_stale(files, final)
+            files.make_directory(str(staging))
+            yield staging
+            files.flush(str(staging))
+            if not files.rename(str(staging), str(final), replace=False):
+                _check_directory(files, final)
+    finally:
+        files.discard(str(staging))
+
+
+@contextmanager
+def _told_of(final: Place, staging: Place) -> Iterator[None]:
+    """Errors name the place that was asked for, and are one line for a full local disk too."""
+    try:
+        with one_line(final, "write") if isinstance(final, Path) else nullcontext():
+            yield
+    except StorageError as error:
+        raise StorageError(str(error).replace(str(staging), str(final))) from error
+
+
+def _check_directory(files: Files, final: Place) -> None:
+    there = files.entry(str(final))
+    if there is None or not there.directory:
+        raise StorageError(f"{final}: cannot be published: a file stands there")
+
+
+def _staging_name(name: str) -> str:
+    mine = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+    return _STAGING.format(name=name) + mine
+
+
+def _remove_stale(files: Files, final: Place) -> None:
+    # Only this host can tell whether a process of its own is gone.
+    mine = _STAGING.format(name=final.name) + socket.gethostname() + "-"
+    # Who may write into a folder need not be able to list it.
+    with suppress(StorageError):
+        for name in (entry.name for entry in files.entries(str(final.parent))):
+            process = name.removeprefix(mine).split("-")[0]
+            if name.startswith(mine) and process.isdigit() and not _alive(int(process)):
+                files.discard(str(final.with_name(name)))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -7,5 +7,6 @@ server side comes from Maven Central, by coordinates, in the version of pyspark'
 from scripts.clusters.hadoop import Daemon
 from scripts.clusters.hdfs import Hdfs
 from scripts.clusters.maven import classpath
+from scripts.clusters.yarn import Yarn
 
-__all__ = ["Daemon", "Hdfs", "classpath"]
+__all__ = ["Daemon", "Hdfs", "Yarn", "classpath"]

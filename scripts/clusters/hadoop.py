@@ -19,7 +19,7 @@ from distkeras.errors import EnvironmentProblem
 
 __all__ = ["Daemon", "await_that", "end_all", "jmx", "run_tool", "write_settings"]
 
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 """How long a daemon may take until it is ready. Quiet it takes about 5 s."""
 
 STOP_SECONDS = 15.0
@@ -44,7 +44,7 @@ rootLogger.appenderRef.out.ref = out
 
 
 def write_settings(conf_dir: Path, files: Mapping[str, Mapping[str, object]]) -> Path:
-    """Write Hadoop's XML files, and how its daemons log, into a folder; return the folder.
+    """Write Hadoop's XML files into a folder; return the folder.
 
     Args:
         conf_dir: Made where it is not there.
@@ -58,15 +58,12 @@ def write_settings(conf_dir: Path, files: Mapping[str, Mapping[str, object]]) ->
         )
         lines = ['<?xml version="1.0"?>', "<configuration>", *rows, "</configuration>", ""]
         (conf_dir / f"{name}.xml").write_text("\n".join(lines))
-    (conf_dir / "log4j2.properties").write_text(LOG_SETTINGS)
     return conf_dir
 
 
-def java_command(main: str, conf_dir: Path, classpath: str, megabytes: int) -> list[str]:
+def java_command(main: str, conf_dir: Path, classpath: str, *options: str) -> list[str]:
     """The command of one Java program that reads its settings from a folder."""
-    logging = f"-Dlog4j2.configurationFile={conf_dir / 'log4j2.properties'}"
-    path = f"{conf_dir}{os.pathsep}{classpath}"
-    return [*JAVA, f"-Xmx{megabytes}m", logging, "-cp", path, main]
+    return [*JAVA, *options, "-cp", f"{conf_dir}{os.pathsep}{classpath}", main]
 
 
 def run_tool(main: str, conf_dir: Path, classpath: str, *arguments: str) -> str:
@@ -75,17 +72,21 @@ def run_tool(main: str, conf_dir: Path, classpath: str, *arguments: str) -> str:
     Raises:
         EnvironmentProblem: It failed, or took longer than `READY_SECONDS`.
     """
-    command = [*java_command(main, conf_dir, classpath, 128), *arguments]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=READY_SECONDS,
-    )
+    command = [*java_command(main, conf_dir, classpath, "-Xmx128m"), *arguments]
+    asked = " ".join([main, *arguments])
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=READY_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"{asked} took longer than {READY_SECONDS:g} s") from None
     if done.returncode:
-        raise EnvironmentProblem(f"{main} {' '.join(arguments)} failed: {done.stdout[-2000:]}")
+        raise EnvironmentProblem(f"{asked} failed: {done.stdout[-2000:]}")
     return done.stdout
 
 
@@ -133,6 +134,7 @@ class Daemon:
         http: The address of its web server, ``host:port``.
         ready: Whether the daemon at such an address serves; asked until it says so.
         megabytes: Its heap.
+        environment: What its process has beside this process's environment.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Daemon:
     http: str
     ready: Callable[[str], bool]
     megabytes: int = 256
+    environment: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _guard: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -178,8 +181,9 @@ class Daemon:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                java_command(self.main, self.conf_dir, self.classpath, self.megabytes),
+                java_command(self.main, self.conf_dir, self.classpath, *self._options()),
                 cwd=self.log.parent,
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -219,6 +223,12 @@ class Daemon:
         """The end of its log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join([f"last lines of {self.log}:", *lines[-LOG_LINES:]])
+
+    def _options(self) -> list[str]:
+        # Beside the log: among the settings, Spark would log as the daemons do.
+        settings = self.log.parent / "log4j2.properties"
+        settings.write_text(LOG_SETTINGS)
+        return [f"-Xmx{self.megabytes}m", f"-Dlog4j2.configurationFile={settings}"]
 
     def _launched(self) -> subprocess.Popen[bytes]:
         if self._process is None:

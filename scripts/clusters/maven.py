@@ -1,8 +1,8 @@
-"""Where Hadoop's classes come from: pyspark's own jars, and one jar of Maven Central.
+"""Where Hadoop's classes come from: pyspark's own jars, and a few of Maven Central.
 
 pyspark bundles Hadoop's client; ``hadoop-client-minicluster`` of the same version holds the
-servers, made to sit beside exactly those jars. It is fetched once for each version, by ``mvn``,
-from whatever repository the user's settings name.
+servers, made to sit beside exactly those jars. They are fetched once for each version, by
+``mvn``, from whatever repository the user's settings name.
 """
 
 from __future__ import annotations
@@ -30,6 +30,30 @@ CLIENT_JARS = (
     "log4j-*.jar",
     "snappy-java-*.jar",
 )
+
+
+# The servers in one jar; its dependencies are among pyspark's jars. The ResourceManager's web
+# proxy also needs Bouncy Castle, which that jar does not carry: in the version that Hadoop's
+# own build names.
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>distkeras</groupId><artifactId>hadoop-servers</artifactId><version>1</version>
+  <dependencyManagement><dependencies><dependency>
+    <groupId>org.apache.hadoop</groupId><artifactId>hadoop-project</artifactId>
+    <version>{version}</version><type>pom</type><scope>import</scope>
+  </dependency></dependencies></dependencyManagement>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.hadoop</groupId><artifactId>hadoop-client-minicluster</artifactId>
+      <version>{version}</version>
+      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
+    </dependency>
+    <dependency>
+      <groupId>org.bouncycastle</groupId><artifactId>bcpkix-jdk18on</artifactId>
+    </dependency>
+  </dependencies>
+</project>
+"""
 
 
 def spark_jars() -> Path:
@@ -65,16 +89,15 @@ def classpath() -> str:
         raise EnvironmentProblem("java was not found: Hadoop's daemons need a Java 17 or newer")
     jars = spark_jars()
     client = sorted(jar for part in CLIENT_JARS for jar in jars.glob(part))
-    return os.pathsep.join(map(str, [server_jar(hadoop_version(jars)), *client]))
+    return os.pathsep.join(map(str, [*server_jars(hadoop_version(jars)), *client]))
 
 
-def server_jar(version: str) -> Path:
-    """The jar with Hadoop's servers, fetched by the first who asks."""
-    name = f"hadoop-client-minicluster-{version}.jar"
-    folder = cache() / f"hadoop-{version}"
-    if not (folder / name).is_file():
-        fetch(f"org.apache.hadoop:hadoop-client-minicluster:{version}", folder)
-    return folder / name
+def server_jars(version: str) -> list[Path]:
+    """The jars of Hadoop's servers, fetched by the first who asks."""
+    folder = cache() / f"hadoop-servers-{version}"
+    if not folder.is_dir():
+        fetch(version, folder)
+    return sorted(folder.glob("*.jar"))
 
 
 def cache() -> Path:
@@ -82,16 +105,16 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distkeras"
 
 
-def fetch(artifact: str, folder: Path) -> None:
-    """Have Maven copy one artifact into a folder that appears whole or not at all.
+def fetch(version: str, folder: Path) -> None:
+    """Fetch the jars into a folder that appears whole or not at all.
 
     Args:
-        artifact: Maven's coordinates, ``group:name:version``.
+        version: Hadoop's.
         folder: Where to; of several who fetch at the same time, the first one's stays.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as beside:
-        copy_artifact(artifact, Path(beside) / "jars")
+        copy_jars(version, Path(beside))
         try:
             (Path(beside) / "jars").rename(folder)
         except OSError:
@@ -100,25 +123,26 @@ def fetch(artifact: str, folder: Path) -> None:
                 raise
 
 
-def copy_artifact(artifact: str, folder: Path) -> None:
-    """One run of ``mvn``, with the user's own settings."""
+def copy_jars(version: str, beside: Path) -> None:
+    """One run of ``mvn``, with the user's own settings, into a folder ``jars``."""
+    what = f"org.apache.hadoop:hadoop-client-minicluster:{version}"
     if shutil.which("mvn") is None:
-        raise EnvironmentProblem(f"mvn was not found: Maven fetches {artifact}")
-    command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}"]
+        raise EnvironmentProblem(f"mvn was not found: Maven fetches {what}")
+    (beside / "pom.xml").write_text(POM.format(version=version))
+    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"]
     try:
         done = subprocess.run(
-            [*command, f"-DoutputDirectory={folder}"],
+            command,
+            cwd=beside,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=FETCH_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise EnvironmentProblem(
-            f"mvn could not fetch {artifact} within {FETCH_SECONDS:g} s"
-        ) from None
+        raise EnvironmentProblem(f"mvn did not fetch {what} in {FETCH_SECONDS:g} s") from None
     if done.returncode:
-        raise EnvironmentProblem(f"mvn could not fetch {artifact}: {first_error(done.stdout)}")
+        raise EnvironmentProblem(f"mvn could not fetch {what}: {first_error(done.stdout)}")
 
 
 def first_error(output: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from distkeras.errors import EnvironmentProblem
-from scripts.clusters import Hdfs, classpath
+from scripts.clusters import Hdfs, Yarn, classpath
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +31,17 @@ def hdfs(shared_hdfs: Hdfs) -> Hdfs:
     """The shared HDFS, whole again whatever the test before did to it."""
     shared_hdfs.start()
     return shared_hdfs
+
+
+@pytest.fixture(scope="session")
+def shared_yarn(shared_hdfs: Hdfs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
+    """A ResourceManager and a NodeManager over that HDFS, started once for the whole run."""
+    with Yarn(tmp_path_factory.mktemp("yarn"), shared_hdfs) as running:
+        yield running
+
+
+@pytest.fixture
+def yarn(hdfs: Hdfs, shared_yarn: Yarn) -> Yarn:
+    """The shared YARN, whole again whatever the test before did to it."""
+    shared_yarn.start()
+    return shared_yarn

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from hdfs.util import HdfsError
 from distkeras.errors import EnvironmentProblem
 from scripts.clusters import Daemon, Hdfs
 from scripts.clusters.hadoop import await_that, jmx
+from tests.clusters.processes import gone, processes_of
 
 ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4096
@@ -45,23 +45,6 @@ def write_at_last(client: InsecureClient, path: str) -> Callable[[], bool]:
         return True
 
     return written
-
-
-def gone(pid: int) -> bool:
-    """Whether there is no such process, or only what nobody has waited for yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def processes_of(folder: Path) -> list[str]:
-    """The commands that run and name this folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found.append(process.read_bytes().replace(b"\0", b" ").decode())
-    return [command for command in found if str(folder) in command]
 
 
 def test_what_is_written_is_read_on_two_datanodes(hdfs: Hdfs) -> None:

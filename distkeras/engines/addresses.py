@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from distkeras.errors import ConfigError, EnvironmentProblem
 
-__all__ = ["PORT", "Endpoint", "endpoint"]
+__all__ = ["PORT", "Endpoint", "endpoint", "runs_in_driver"]
 
 #: The Spark setting that names the server's port; 0 or unset for any free one.
 PORT = "spark.distkeras.port"
@@ -56,7 +56,7 @@ def endpoint(setting: Callable[[str, str], str | None], master_port: int = 0) ->
     master = setting("spark.master", "") or "local"
     host = setting("spark.driver.host", "") or ""
     bind = setting("spark.driver.bindAddress", "") or host
-    if master == "local" or master.startswith("local["):
+    if runs_in_driver(master):
         host = bind = "127.0.0.1"
     elif not _on_this_machine(master):
         _check_host(host, bind, master)
@@ -66,6 +66,11 @@ def endpoint(setting: Callable[[str, str], str | None], master_port: int = 0) ->
         return Endpoint(host, bind, master_port)
     port = _whole(setting, PORT, "0", 2**16 - 1)
     return Endpoint(host, bind, port, _whole(setting, RETRIES, "16", 2**16 - 1) if port else 0)
+
+
+def runs_in_driver(master: str) -> bool:
+    """Whether this ``spark.master`` has tasks run in the driver's process: ``local[2]``."""
+    return master == "local" or master.startswith("local[")
 
 
 def _on_this_machine(master: str) -> bool:

@@ -11,7 +11,6 @@ are: they come and go, one by one, as Spark has executors for them.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
 import time
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from distkeras.conversation import Failure
-from distkeras.engines.addresses import endpoint
+from distkeras.engines.addresses import endpoint, runs_in_driver
 from distkeras.engines.base import Deal, raise_final, worker_failed
 from distkeras.engines.dataframes import deal as dealt
 from distkeras.engines.dataframes import select, summarise
@@ -80,7 +79,7 @@ class SparkEngine:
     def check_slots(self, workers: int) -> None:
         """See ``Engine``; waits a few seconds for executors that are just starting."""
         conf = self._rows.sparkSession.conf
-        local = re.match(r"local(\[|$)", conf.get("spark.master") or "") is not None
+        local = runs_in_driver(conf.get("spark.master") or "")
         dynamic = conf.get("spark.dynamicAllocation.enabled", "false") or ""
         if dynamic.lower() == "true" and not local:
             raise ConfigError(

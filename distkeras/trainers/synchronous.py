@@ -1,4 +1,8 @@
-"""Trainers whose workers wait for each other at every exchange."""
+"""Trainers whose workers wait for each other at every exchange.
+
+On Spark their workers are a barrier stage: all start at the same time, and all start again, each
+after its last merged window, when one fails. Spark has none with dynamic allocation.
+"""
 
 from __future__ import annotations
 

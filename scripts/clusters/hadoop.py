@@ -16,6 +16,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from distkeras.errors import EnvironmentProblem
+from scripts.clusters.java import java_home
 
 __all__ = ["Daemon", "await_that", "end_all", "jmx", "run_tool", "write_settings"]
 
@@ -30,7 +31,7 @@ POLL_SECONDS = 0.1
 LOG_LINES = 12
 
 # Small heaps and no optimizing compiler: these daemons serve one test at a time, soon.
-JAVA = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
+JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
 
 # Hadoop logs through SLF4J, whose binding among pyspark's jars is Log4j 2.
 LOG_SETTINGS = """status = error
@@ -63,7 +64,9 @@ def write_settings(conf_dir: Path, files: Mapping[str, Mapping[str, object]]) ->
 
 def java_command(main: str, conf_dir: Path, classpath: str, *options: str) -> list[str]:
     """The command of one Java program that reads its settings from a folder."""
-    return [*JAVA, *options, "-cp", f"{conf_dir}{os.pathsep}{classpath}", main]
+    java = str(java_home() / "bin" / "java")
+    path = f"{conf_dir}{os.pathsep}{classpath}"
+    return [java, *JAVA_OPTIONS, *options, "-cp", path, main]
 
 
 def run_tool(main: str, conf_dir: Path, classpath: str, *arguments: str) -> str:

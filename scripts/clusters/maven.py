@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from distkeras.errors import EnvironmentProblem
+from scripts.clusters.java import java_home
 
 __all__ = ["classpath", "hadoop_version", "spark_jars"]
 
@@ -85,8 +86,7 @@ def classpath() -> str:
     Raises:
         EnvironmentProblem: Java, Maven or its repository is missing; one line says which.
     """
-    if shutil.which("java") is None:
-        raise EnvironmentProblem("java was not found: Hadoop's daemons need a Java 17 or newer")
+    java_home()
     jars = spark_jars()
     client = sorted(jar for part in CLIENT_JARS for jar in jars.glob(part))
     return os.pathsep.join(map(str, [*server_jars(hadoop_version(jars)), *client]))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from types import TracebackType
 
-from distkeras.errors import EnvironmentProblem
 from scripts.clusters.hadoop import (
     READY_SECONDS,
     Daemon,
@@ -17,6 +15,7 @@ from scripts.clusters.hadoop import (
     write_settings,
 )
 from scripts.clusters.hdfs import Hdfs
+from scripts.clusters.java import java_home
 from scripts.clusters.maven import classpath
 from scripts.clusters.ports import free_ports
 
@@ -118,6 +117,7 @@ class Yarn:
     def _daemon(self, name: str, main: str, http: str) -> Daemon:
         log = self.folder / "logs" / f"{name}.log"
         daemon = Daemon(name, main, self.conf_dir, self._classpath, log, http, answers)
+        # Containers start with "$JAVA_HOME/bin/java", and have it from the NodeManager.
         daemon.environment = {"JAVA_HOME": str(java_home())}
         return daemon
 
@@ -155,11 +155,3 @@ class Yarn:
 def answers(address: str) -> bool:
     """Whether the daemon with this HTTP address serves."""
     return bool(jmx(address, "Hadoop:service=*,name=JvmMetrics"))
-
-
-def java_home() -> Path:
-    """The Java that containers get, as YARN asks for its folder and not for a command."""
-    java = shutil.which("java")
-    if java is None:
-        raise EnvironmentProblem("java was not found: YARN's containers need a Java 17 or newer")
-    return Path(os.environ.get("JAVA_HOME") or Path(java).resolve().parent.parent)

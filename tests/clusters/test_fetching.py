@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from distkeras.errors import EnvironmentProblem
+from scripts.clusters.java import java_home
 from scripts.clusters.maven import classpath, hadoop_version, spark_jars
 
 
@@ -18,9 +19,7 @@ def nothing_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    java = shutil.which("java")
-    assert java
-    (tmp_path / "java").symlink_to(java)
+    monkeypatch.setenv("JAVA_HOME", str(java_home()))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentProblem, match="mvn was not found") as missing:
         classpath()
@@ -29,7 +28,11 @@ def test_no_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="java was not found"):
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(EnvironmentProblem, match="no java on the path"):
+        classpath()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match=f"no java in JAVA_HOME, {tmp_path}"):
         classpath()
 
 

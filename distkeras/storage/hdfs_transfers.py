@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from distkeras.storage.hdfs_errors import Refused, refusal
-from distkeras.storage.webhdfs import WebHdfs
+from distkeras.storage.webhdfs import SHORTEST, WebHdfs
 
 __all__ = ["Upload", "download"]
 
@@ -131,8 +131,9 @@ def _open(hdfs: WebHdfs, first: dict[str, Any], offset: int) -> Iterator[bytes]:
     if response.is_redirect:
         location = response.headers["location"]
         try:
-            hdfs.knock(location)
-            response = hdfs.send("GET", location, stream=True)
+            # Half of the time: another DataNode is to have its turn where this one hangs.
+            seconds = max(SHORTEST, hdfs.patience.left() / 2)
+            response = hdfs.send("GET", location, stream=True, timeout=seconds)
         except Refused:
             hdfs.leave_out(location)
             raise

@@ -23,12 +23,12 @@ from distkeras.storage.hdfs_errors import Refused, not_webhdfs, refusal, unanswe
 from distkeras.storage.hdfs_sessions import namenode_session, plain_session
 from distkeras.storage.hdfs_settings import HdfsSettings, hdfs_settings
 
-__all__ = ["Patience", "WebHdfs", "operation"]
+__all__ = ["SHORTEST", "Patience", "WebHdfs", "content", "operation"]
 
 # Of an operation's seconds; what is left is for clearing away what was begun.
 ATTEMPTS = 0.8
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-# A request with less time than this is none.
+#: Seconds; a request with less time than this is none.
 SHORTEST = 0.05
 METHODS = {"GETFILESTATUS": "GET", "LISTSTATUS": "GET", "OPEN": "GET", "DELETE": "DELETE"}
 # The NameNode answers these with the URL of a DataNode.

@@ -308,7 +308,7 @@ def test_the_namenode_restarts_in_the_middle(hdfs: Hdfs, folder: str) -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_datanode_dies_in_the_middle_of_a_write(hdfs: Hdfs, folder: str, number: int) -> None:
-    killed = []
+    killed: list[int] = []
 
     def killing() -> Iterator[bytes]:
         for count in range(24):
@@ -329,6 +329,19 @@ def test_a_datanode_dies_in_the_middle_of_a_read(hdfs: Hdfs, folder: str) -> Non
     hdfs.datanodes[0].kill()
     content += pieces
     assert b"".join(content) == b"".join(map(megabyte, range(24)))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_datanode_that_hangs_does_not_keep_the_other_from_answering(
+    hdfs: Hdfs, folder: str, number: int
+) -> None:
+    write(f"{folder}/file", b"x")
+    reach(hdfs, timeout=40)
+    hdfs.datanodes[number].pause()
+    try:
+        assert read(f"{folder}/file") == b"x"
+    finally:
+        hdfs.datanodes[number].resume()
 
 
 def test_all_datanodes_dead_is_an_error_and_leaves_nothing(hdfs: Hdfs, folder: str) -> None:

@@ -98,11 +98,12 @@ def progress(server: ParameterServer, total: int, now: float) -> Progress:
         now: seconds since 1970.
     """
     rows = server.rows_merged
-    if not server.history:
-        return Progress("start", 0, total)
-    first, recent = server.history[0], server.history[-RECENT:]
+    windows, before = server.resumed
+    if len(server.history) == windows:
+        return Progress("start", rows, total)
+    first, recent = server.history[windows], server.history[-RECENT:]
     seconds = now - first.timestamp
-    rate = (rows - first.samples) / seconds if seconds > 0 else 0.0
+    rate = (rows - before - first.samples) / seconds if seconds > 0 else 0.0
     loss = float(np.mean([record.metrics[0] for record in recent]))
     left = (total - rows) / rate if rate > 0 else float("nan")
     return Progress("train", rows, total, loss, rate, left)
@@ -121,9 +122,10 @@ class PhaseClock:
 
     def trained(self, server: ParameterServer) -> None:
         """Splits what has passed at the first and the last merged window."""
-        if server.history:
-            self._until("start", server.history[0].timestamp)
-            self._until("train", server.history[-1].timestamp)
+        merged = server.history[server.resumed[0] :]
+        if merged:
+            self._until("start", merged[0].timestamp)
+            self._until("train", merged[-1].timestamp)
 
     def _until(self, phase: str, now: float) -> None:
         self.seconds[phase] = round(now - self._last, 3)

@@ -121,6 +121,10 @@ class Monitor:
         """Ends the training at the next look; from any thread."""
         self._stopped = self._stopped or reason
 
+    def restore(self, validations: Sequence[Validated], best: Vector | None) -> None:
+        """Goes on from what another process has measured."""
+        self.validations, self.best = list(validations), best
+
     def look(self) -> None:
         """Validates if it is time to, and stops the training if a condition says so."""
         if self.server.stopped:

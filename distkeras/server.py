@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
@@ -30,27 +30,11 @@ from distkeras.errors import (
     TrainingDiverged,
     TrainingError,
 )
+from distkeras.members import Member, Snapshot
 from distkeras.rules import Exchange, Rule
 from distkeras.vectors import Vector
 
 __all__ = ["ParameterServer"]
-
-
-@dataclass
-class _Partition:
-    """What the server remembers of one worker."""
-
-    attempt: int
-    rows: int
-    adopted: Vector
-    clock: int
-    sequence: int = 0
-    sent: Vector | None = None
-    answer: Answer | None = None
-    record: Record | None = None
-    memory: tuple[Vector, ...] = ()
-    pending: Update | None = None
-    left: bool = False
 
 
 @dataclass
@@ -71,6 +55,7 @@ class ParameterServer:
         stopped: why no further window is wanted; empty while they are.
         history: one record for each merged window, in the order of merging.
         failures: what workers reported, in order.
+        resumed: windows and rows that an earlier run has merged.
     """
 
     center: Vector
@@ -86,7 +71,8 @@ class ParameterServer:
     stopped: str = ""
     history: list[Record] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    _partitions: dict[int, _Partition] = field(default_factory=dict)
+    resumed: tuple[int, int] = (0, 0)
+    _partitions: dict[int, Member] = field(default_factory=dict)
     _closed: bool = False
     #: The lock; notified when a round was merged, or will never be.
     _lock: threading.Condition = field(default_factory=threading.Condition)
@@ -106,7 +92,7 @@ class ParameterServer:
         with self._lock:
             known = self._partitions.get(partition)
             if known is None:
-                known = _Partition(attempt, rows, self.center, self.clock)
+                known = Member(attempt, rows, self.center, self.clock)
                 self._partitions[partition] = known
             self._refuse_older(known, partition, attempt)
             if known.rows != rows:
@@ -206,6 +192,29 @@ class ParameterServer:
         with self._lock:
             return self.center, self.rows_merged, self.now()
 
+    def snapshot(self) -> Snapshot:
+        """All that is needed to go on from here in another process.
+
+        Vectors are never changed in place, so none is copied.
+        """
+        with self._lock:
+            # No attempt outlives its process, and a window that was not merged is sent again.
+            members = {
+                partition: replace(known, attempt=-1, record=None, pending=None, left=False)
+                for partition, known in self._partitions.items()
+            }
+            history = tuple(self.history)
+            return Snapshot(self.center, self.state, self.clock, self.rows_merged, members, history)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Goes on from where another process was; before any worker has joined."""
+        with self._lock:
+            self.center, self.state = snapshot.center, snapshot.state
+            self.clock, self.rows_merged = snapshot.clock, snapshot.rows_merged
+            self._partitions = {p: replace(known) for p, known in snapshot.members.items()}
+            self.history = list(snapshot.history)
+            self.resumed = len(self.history), self.rows_merged
+
     def workers_weights(self) -> list[Vector]:
         """Each worker's weights after its last merged window, shape (P,), by partition."""
         with self._lock:
@@ -217,7 +226,7 @@ class ParameterServer:
         with self._lock:
             return sorted(p for p, known in self._partitions.items() if not known.left)
 
-    def _member(self, partition: int, attempt: int) -> _Partition:
+    def _member(self, partition: int, attempt: int) -> Member:
         known = self._partitions.get(partition)
         if known is None:
             raise ProtocolError(f"worker {partition} spoke before it joined")
@@ -225,13 +234,13 @@ class ParameterServer:
         return known
 
     @staticmethod
-    def _refuse_older(known: _Partition, partition: int, attempt: int) -> None:
+    def _refuse_older(known: Member, partition: int, attempt: int) -> None:
         if attempt < known.attempt:
             raise Superseded(
                 f"attempt {attempt} at worker {partition} was superseded by {known.attempt}"
             )
 
-    def _resume(self, known: _Partition) -> Vector:
+    def _resume(self, known: Member) -> Vector:
         """The weights that the last merged window left the worker with."""
         if known.sent is None or known.answer is None:
             known.adopted, known.clock = self.center, self.clock
@@ -258,7 +267,7 @@ class ParameterServer:
         self._end_round()
         return known.answer if known.pending is None else None
 
-    def _merge_one(self, known: _Partition, update: Update) -> None:
+    def _merge_one(self, known: Member, update: Update) -> None:
         staleness = self.clock - known.clock
         exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
         merged = self.rule.merge(self.center, update.vector, exchange)
@@ -297,7 +306,7 @@ class ParameterServer:
             self._answer(known, update, merged.answer, 0)
         self._lock.notify_all()
 
-    def _answer(self, known: _Partition, update: Update, vector: Vector, staleness: int) -> None:
+    def _answer(self, known: Member, update: Update, vector: Vector, staleness: int) -> None:
         """Keeps what a worker is told, in case that it has to be told again."""
         known.adopted, known.clock = self.center, self.clock
         known.sent = update.vector
@@ -315,14 +324,14 @@ class ParameterServer:
         )
         self.history.append(known.record)
 
-    def _note(self, known: _Partition, update: Update) -> None:
+    def _note(self, known: Member, update: Update) -> None:
         """Counts a window that was merged."""
         self.clock += 1
         known.sequence += 1
         self.rows_merged += update.rows
 
 
-def _note_wait(known: _Partition, wait: float) -> None:
+def _note_wait(known: Member, wait: float) -> None:
     # An attempt that has exchanged nothing yet knows nothing of its predecessor's last wait.
     if known.record is not None and wait:
         known.record.exchange_wait = wait

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +12,9 @@ import pyarrow as pa
 
 from distkeras import checks, compilation
 from distkeras.callbacks import check_callbacks
+from distkeras.checkpoints import Keeper, Saved
+from distkeras.course import Course
 from distkeras.engines.base import Deal, Engine
-from distkeras.engines.conditions import Conditions
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import summarise_table
 from distkeras.engines.task import Job
@@ -28,50 +28,20 @@ from distkeras.errors import (
 from distkeras.history import History, Progress, progress
 from distkeras.measure import Measure
 from distkeras.models import build, to_blueprint
-from distkeras.monitor import Monitor, Validation, check_measures
+from distkeras.monitor import Monitor, check_measures
 from distkeras.names import Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
-from distkeras.stopping import StopCondition
 from distkeras.vectors import Vector
 
 if TYPE_CHECKING:
     from distkeras.trainers.base import Trainer
 
-__all__ = ["Course", "Training"]
+__all__ = ["Training"]
 
 #: Bytes of rows that a replica takes in one call, about; a window with more comes in portions.
 PORTION = 16 * 2**20
-
-
-@dataclass(frozen=True)
-class Course:
-    """What one call of ``train`` is told beside the rows.
-
-    Attributes:
-        shuffle: draw who gets which row.
-        validation: how the center is measured meanwhile.
-        stop: conditions that end the training.
-        conditions: of a simulation; None trains for real.
-    """
-
-    shuffle: bool = False
-    validation: Validation | None = None
-    stop: tuple[StopCondition, ...] = ()
-    conditions: Conditions | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses what is none of these, before anything is done with it."""
-        for name, value, kind in (
-            ("validation", self.validation, Validation),
-            ("conditions", self.conditions, Conditions),
-        ):
-            if value is not None and not isinstance(value, kind):
-                raise ConfigError(f"{name} is {value!r}, but must be a {kind.__name__}")
-        for condition in self.stop:
-            if not hasattr(condition, "reason"):
-                raise ConfigError(f"stop: {condition!r} is no condition, such as TargetLoss(0.1)")
 
 
 class Training:
@@ -123,6 +93,7 @@ class Training:
         self.server = self._served()
         self._held = ExitStack()
         self.monitor = self._monitored()
+        self._keeper = self._kept()
 
     def __enter__(self) -> Training:
         """Ready to run."""
@@ -131,6 +102,8 @@ class Training:
     def __exit__(self, *problem: object) -> None:
         """Gives back what the driver keeps of the validation."""
         self._held.close()
+        if self._keeper is not None:
+            self._keeper.wait()
 
     @property
     def total(self) -> int:
@@ -150,6 +123,7 @@ class Training:
         return {
             "rows": self._summary.rows,
             "rows_merged": self.server.rows_merged,
+            "rows_resumed": self.server.resumed[1],
             "windows": self.server.clock,
             "workers": self._trainer.num_workers,
             "seed": self._trainer.seed,
@@ -177,6 +151,8 @@ class Training:
         def watch() -> None:
             tell(progress(self.server, self.total, self.server.now()))
             self.monitor.look()
+            if self._keeper is not None:
+                self._keeper.look(self.server.clock)
 
         trainer = self._trainer
         seed = trainer.seed if self._course.shuffle else None
@@ -184,6 +160,8 @@ class Training:
         self._engine.run(self._job(), deal, self.server, watch)
         self._check_complete()
         self.monitor.finish()
+        if self._keeper is not None:
+            self._keeper.finish()
 
     def model(self, weights: Vector) -> Any:
         """A new model, compiled as the trained one.
@@ -236,6 +214,37 @@ class Training:
                 self._held.close()
                 raise type(problem)(f"validation: {problem}") from problem
         return monitor
+
+    def _kept(self) -> Keeper | None:
+        """The keeper of checkpoints, where they are wanted; goes on from what it finds."""
+        if self._course.checkpoint is None:
+            return None
+        keeper = Keeper(self._course.checkpoint, self._identity(), self._saved)
+        if (found := keeper.find()) is not None:
+            self.server.restore(found.snapshot)
+            self.monitor.restore(found.validations, found.best)
+        return keeper
+
+    def _saved(self) -> Saved:
+        validations = tuple(self.monitor.validations)
+        return Saved(self._identity(), self.server.snapshot(), validations, self.monitor.best)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be the same where a checkpoint is gone on from: who trains which row when."""
+        trainer = self._trainer
+        return {
+            "rule": trainer.rule.name,
+            "workers": self._partitions,
+            "num_epoch": trainer.num_epoch,
+            "batch_size": trainer.batch_size,
+            "communication_window": trainer.communication_window,
+            "seed": trainer.seed,
+            "shuffle": self._course.shuffle,
+            "rows": self._summary.rows,
+            "rows of Spark's partitions": list(self._summary.partition_rows),
+            "parameters": len(self.server.center),
+            "metrics": list(self.server.metrics),
+        }
 
     def _check_validation(self, table: pa.Table) -> None:
         if not len(table):

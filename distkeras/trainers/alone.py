@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from distkeras import rules
+from distkeras.course import Course
 from distkeras.errors import ConfigError
 from distkeras.rules import Rule
 from distkeras.rules.arguments import positive_int
 from distkeras.trainers.base import Trainer
-from distkeras.training import Course, Training
+from distkeras.training import Training
 
 __all__ = ["EnsembleTrainer", "SingleTrainer"]
 

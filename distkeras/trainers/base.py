@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from distkeras.callbacks import check_callbacks
+from distkeras.checkpoints import Checkpoint
+from distkeras.course import Course
 from distkeras.engines.conditions import Conditions
 from distkeras.errors import ConfigError
 from distkeras.history import History, PhaseClock, Progress
@@ -17,7 +19,7 @@ from distkeras.stopping import StopCondition
 from distkeras.trainers.accessors import Accessors
 
 if TYPE_CHECKING:
-    from distkeras.training import Course, Training
+    from distkeras.training import Training
 
 __all__ = ["Trainer"]
 
@@ -64,7 +66,8 @@ class Trainer(Accessors, ABC):
         on_progress: called about twice a second on the driver while ``train`` runs.
         history: the ``History`` of the last ``train``.
         report: of the last ``train``: ``rows``, ``rows_merged`` (rows times epochs, unless it was
-            stopped), ``windows``, ``workers``, ``seed``, ``stopped`` (why, or ""), and
+            stopped), ``rows_resumed`` (those of them that are from a checkpoint), ``windows``,
+            ``workers``, ``seed``, ``stopped`` (why, or ""), and
             ``seconds`` for each phase: "check" the arguments and rows, "start" until the first
             window was merged, "train" until the last, "finish". Of a simulation also
             ``virtual_seconds``, and "train" is all of the real ones.
@@ -146,6 +149,7 @@ class Trainer(Accessors, ABC):
         *,
         validation: Validation | None = None,
         stop: Sequence[StopCondition] = (),
+        checkpoint: Checkpoint | None = None,
     ) -> Any:
         """Trains on rows.
 
@@ -156,6 +160,8 @@ class Trainer(Accessors, ABC):
                 for each epoch in any case.
             validation: how the center is measured meanwhile; the results are in ``history``.
             stop: conditions, of which the first to be met ends the training in all workers.
+            checkpoint: where the training is saved now and then, and gone on from where an
+                earlier process was killed.
 
         Returns:
             A new, compiled ``keras.Model`` with the center's weights, or with those of the best
@@ -168,9 +174,7 @@ class Trainer(Accessors, ABC):
             WorkerFailed: if a worker fails for another reason, and its retries are used up.
             IncompleteTraining: if not every row was merged once an epoch.
         """
-        from distkeras.training import Course
-
-        return self._train(dataframe, Course(shuffle, validation, _several(stop)))
+        return self._train(dataframe, Course(shuffle, validation, _several(stop), checkpoint))
 
     def simulate(
         self,
@@ -191,11 +195,8 @@ class Trainer(Accessors, ABC):
             validation: likewise; its seconds are virtual.
             stop: likewise.
         """
-        from distkeras.training import Course
-
-        course = Course(
-            shuffle, validation, _several(stop), Conditions() if conditions is None else conditions
-        )
+        virtual = Conditions() if conditions is None else conditions
+        course = Course(shuffle, validation, _several(stop), conditions=virtual)
         return self._train(rows, course)
 
     def stop(self, reason: str = "asked to") -> None:

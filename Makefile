@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 
-.PHONY: run test format lint benchmark package hdfs hdfs-stop clean distclean
+.PHONY: run test test-clusters format lint benchmark package hdfs hdfs-stop clean distclean
 
 run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
@@ -15,6 +15,10 @@ run: $(STAMP)
 
 test: lint
 	$(BIN)/python -m pytest
+
+# HDFS, YARN and Spark on several hosts, for real and with parts of them killed: about 20 minutes.
+test-clusters: $(STAMP)
+	$(BIN)/python -m pytest -m long tests/clusters tests/storage
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

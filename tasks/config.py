@@ -155,6 +155,11 @@ class TrainSpec(_Section):
     memory_mb: int | None = Field(
         None, ge=1, description="MiB of rows that a worker keeps in memory; the rest is on disk."
     )
+    checkpoint_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Between two checkpoints, from which a killed run goes on; 0 for none.",
+    )
 
     @field_validator("worker_optimizer", mode="before")
     @classmethod

@@ -46,7 +46,9 @@ def train_parts(experiment: Experiment) -> dict[str, Any]:
         DataError: the model's file is not there.
     """
     spec = experiment.train
-    return {"model": _model_digest(spec.model), "config": spec.model_dump(mode="json")}
+    # How often it is saved meanwhile does not change what is learned.
+    config = spec.model_dump(mode="json", exclude={"checkpoint_seconds"})
+    return {"model": _model_digest(spec.model), "config": config}
 
 
 def evaluate_parts(experiment: Experiment) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from multiprocessing import util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distkeras.engines.addresses import endpoint
 from distkeras.errors import EnvironmentProblem
 from tasks.sections import spark_section
 from tasks.spark_settings import spark_settings
@@ -47,6 +48,8 @@ def spark_session() -> SparkSession:
         # Processes that luigi forks leave through multiprocessing's own exit, not through atexit.
         atexit.register(stop_session)
         util.Finalize(None, stop_session, exitpriority=10)
+        # A driver that workers cannot reach is told of before the first job, not in the last.
+        endpoint(_sessions[process][0].conf.get)
     return _sessions[process][0]
 
 

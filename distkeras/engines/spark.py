@@ -170,7 +170,10 @@ class _SparkJob:
         try:
             work = partial(_train_partition, job=self._job)
             together = self._job.rule.synchronous
-            self._rows.mapInArrow(work, "windows int", barrier=together).collect()
+            trained = self._rows.mapInArrow(work, "windows int", barrier=together)
+            # Spark gives a barrier stage up that ends its job, and runs one again that a shuffle
+            # follows.
+            (trained.repartition(1) if together else trained).collect()
         except Exception as error:  # noqa: BLE001 - kept for the driver's thread, which raises it
             self.error = error
         finally:

@@ -12,6 +12,8 @@ from distkeras.errors import EnvironmentProblem
 from scripts.clusters.java import java_home
 from scripts.clusters.maven import classpath, hadoop_version, spark_jars
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def nothing_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

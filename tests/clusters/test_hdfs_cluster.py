@@ -21,6 +21,8 @@ from scripts.clusters import Daemon, Hdfs
 from scripts.clusters.hadoop import await_that, jmx
 from tests.clusters.processes import gone, processes_of
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 CONTENT = bytes(range(256)) * 4096
 

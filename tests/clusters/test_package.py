@@ -18,6 +18,8 @@ from scripts.package import main, pack_environment, pack_library
 from tests.clusters.asking import CONF, PATIENCE, REPOSITORY, Ask, expected, spark_home
 from tests.clusters.asking import environment as environment_of
 
+pytestmark = pytest.mark.long
+
 #: Set to a virtual environment with all that training needs to have it packed and trained with;
 #: that takes minutes, and some hundred MB of disk.
 WHOLE = os.environ.get("DISTKERAS_PACK")
@@ -28,8 +30,8 @@ import json, sys
 from pyspark.sql import SparkSession
 
 def look(number):
-    import distkeras.errors, shipped, tasks
-    return sys.prefix, distkeras.errors.__file__, shipped.__file__, tasks.__file__
+    import distkeras.errors, shipped
+    return sys.prefix, distkeras.errors.__file__, shipped.__file__
 
 builder = SparkSession.builder
 for key, value in json.loads(sys.argv[1]).items():

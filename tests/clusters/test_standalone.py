@@ -15,6 +15,9 @@ from scripts.clusters.namespaces import Host, Namespaces, unavailable
 from scripts.clusters.standalone import Standalone
 from tests.clusters import standalone_fixture
 from tests.clusters.asking import REPOSITORY, Ask, expected
+from tests.clusters.processes import gone
+
+pytestmark = pytest.mark.long
 
 standalone = standalone_fixture.running
 
@@ -81,7 +84,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next() -> None:
     with Namespaces(["other"]):
         assert switch not in there()
         assert namespace not in there()
-    assert not Path("/proc", pid).exists()
+    assert gone(int(pid))
 
 
 @needs_namespaces

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hdfs import InsecureClient
 
 from scripts.clusters import Hdfs, Yarn
 from scripts.clusters.maven import spark_jars
 from tests.clusters.processes import processes_of
+
+pytestmark = pytest.mark.long
 
 JOB = """
 import json, os, sys

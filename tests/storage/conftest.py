@@ -1,4 +1,4 @@
-"""The real HDFS of the tests of clusters, and settings that no test leaves behind."""
+"""Settings that no test leaves behind."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from distkeras.storage.hdfs_settings import hdfs_settings, use_hdfs_settings
-from tests.clusters.conftest import hadoop, hdfs, shared_hdfs
-
-__all__ = ["hadoop", "hdfs", "shared_hdfs"]
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,10 @@ def test_output_may_be_below_the_home_directory(monkeypatch: pytest.MonkeyPatch)
             "train.worker_optimizer.learning_rate=fast",
             "train.worker_optimizer: learning_rate = 'fast': must be a number greater than 0",
         ),
-        ("output=s3a://nn/x", "only local paths, file:///absolute/path and hdfs://host:port/path are supported"),
+        (
+            "output=s3a://nn/x",
+            "only local paths, file:///absolute/path and hdfs://host:port/path are supported",
+        ),
         ("output=~no such user/x", "no such home directory"),
         ("output=3", "input should be a valid string"),
         ("train=3", "input should be a valid dictionary or instance of TrainSpec"),

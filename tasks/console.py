@@ -29,6 +29,12 @@ RETURN_CODES = {
 }
 
 
+# Luigi cannot tell whether a result is there; the last line of what it says is our error.
+UNSEEN = re.compile(
+    r"due to error in complete\(\) method:\n.*^distkeras\.errors\.\w+: (.*)\Z", re.M | re.S
+)
+
+
 class OneLine(logging.Filter):
     """Shortens what luigi logs.
 
@@ -44,6 +50,10 @@ class OneLine(logging.Filter):
         if isinstance(error, (DistkerasError, ParameterException)):
             record.msg, record.args = _line(error), ()
             record.exc_info = record.exc_text = None
+            return True
+        if unseen := UNSEEN.search(record.getMessage()):
+            record.msg, record.args = unseen[1], ()
+            record.levelno, record.levelname = logging.ERROR, "ERROR"
             return True
         return record.levelno >= logging.WARNING or "Execution Summary" in record.getMessage()
 

@@ -49,7 +49,8 @@ class Keeper:
             ConfigError: it is another training's.
             StorageError: the place cannot be looked at.
         """
-        self._files.make_directory(str(self._place))
+        if self._files.entry(str(self._place)) is None:
+            return None
         for name in reversed(self._names()):
             try:
                 saved = unpack(self._files.read(str(self._place / name)))
@@ -99,6 +100,7 @@ class Keeper:
         final = self._place / f"{saved.snapshot.clock:012}{ENDING}"
         staged = str(self._place / f".{uuid.uuid4().hex}-{final.name}")
         try:
+            self._files.make_directory(str(self._place))
             self._files.write(staged, partial(pack, saved))
             self._files.flush(staged)
             self._files.rename(staged, str(final), replace=True)

@@ -32,7 +32,7 @@ def the_error(run: Run) -> str:
         ("train.trainer=ADGA", "--set train.trainer=ADGA: unknown trainer; did you mean 'ADAG'?"),
         ("train.rho=1", "--set train.rho=1: train: ADAG takes no rho"),
         ("train.seed=4294967296", "--set train.seed=4294967296: input should be less than"),
-        ("output=hdfs://nn/x", "--set output=hdfs://nn/x: only local paths and file:///"),
+        ("output=s3a://nn/x", "--set output=s3a://nn/x: only local paths, file:///"),
         (
             'train.worker_optimizer={name="sgd", learning_rate=-1}',
             '--set train.worker_optimizer={name="sgd", learning_rate=-1}: train.worker_optimizer: '

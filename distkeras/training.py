@@ -92,8 +92,14 @@ class Training:
         self._replica = _probe(self._spec)
         self.server = self._served()
         self._held = ExitStack()
-        self.monitor = self._monitored()
+        # Another training's checkpoint is refused before the validation's files are there.
         self._keeper = self._kept()
+        found = None if self._keeper is None else self._keeper.find()
+        if found is not None:
+            self.server.restore(found.snapshot)
+        self.monitor = self._monitored()
+        if found is not None:
+            self.monitor.restore(found.validations, found.best)
 
     def __enter__(self) -> Training:
         """Ready to run."""
@@ -216,14 +222,9 @@ class Training:
         return monitor
 
     def _kept(self) -> Keeper | None:
-        """The keeper of checkpoints, where they are wanted; goes on from what it finds."""
-        if self._course.checkpoint is None:
-            return None
-        keeper = Keeper(self._course.checkpoint, self._identity(), self._saved)
-        if (found := keeper.find()) is not None:
-            self.server.restore(found.snapshot)
-            self.monitor.restore(found.validations, found.best)
-        return keeper
+        """The keeper of checkpoints, where they are wanted."""
+        spec = self._course.checkpoint
+        return None if spec is None else Keeper(spec, self._identity(), self._saved)
 
     def _saved(self) -> Saved:
         validations = tuple(self.monitor.validations)

@@ -5,9 +5,6 @@ An exchange that was cut off is sent again under the same number; the server mer
 
 from __future__ import annotations
 
-import hmac
-import secrets
-import socket
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -17,9 +14,10 @@ import numpy.typing as npt
 
 from distkeras import errors
 from distkeras.conversation import Answer, Failure, Update, Welcome
-from distkeras.errors import AuthenticationError, ExchangeTimeout, ProtocolError
-from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
+from distkeras.errors import ExchangeTimeout, ProtocolError
+from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.transport.frames import Deadline, Wire
+from distkeras.transport.handshake import connect
 from distkeras.vectors import Vector
 
 __all__ = ["TcpChannel"]
@@ -135,9 +133,7 @@ class TcpChannel:
 
     def _connected(self, deadline: Deadline) -> Wire:
         if self._wire is None:
-            connection = socket.create_connection(self._address, timeout=deadline.left())
-            self._wire = Wire(connection, self.peer, deadline)
-            authenticate_server(self._wire, self._token)
+            self._wire = connect(self._address, self._token, deadline)
             self._wire.trust(4 * self._size)
         self._wire.deadline = deadline
         return self._wire
@@ -154,22 +150,6 @@ class TcpChannel:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
-
-
-def authenticate_server(wire: Wire, token: bytes) -> None:
-    """Proves to the server that this side knows the token, and has it prove the same.
-
-    Raises:
-        AuthenticationError: if it does not know the token, or says that we do not.
-    """
-    _, challenge = wire.expect(Kind.CHALLENGE)
-    nonce = secrets.token_bytes(NONCE)
-    wire.send(Header(Kind.HELLO), nonce + proof(token, b"worker", bytes(challenge), nonce))
-    header, proven = wire.expect(Kind.PROVEN, Kind.REFUSED)
-    if header.kind is Kind.REFUSED:
-        raise AuthenticationError(f"{wire.peer} refused this run's token")
-    if not hmac.compare_digest(bytes(proven), proof(token, b"server", bytes(challenge), nonce)):
-        raise AuthenticationError(f"{wire.peer} does not know this run's token")
 
 
 def _refusal(text: str) -> errors.DistkerasError:

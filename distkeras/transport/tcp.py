@@ -8,9 +8,7 @@ the others go on.
 from __future__ import annotations
 
 import errno
-import hmac
 import logging
-import secrets
 import socket
 import threading
 from types import TracebackType
@@ -19,16 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from distkeras.conversation import Failure, Update
-from distkeras.errors import (
-    AuthenticationError,
-    DistkerasError,
-    EnvironmentProblem,
-    ProtocolError,
-    TrainingError,
-)
-from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
+from distkeras.errors import DistkerasError, EnvironmentProblem, ProtocolError, TrainingError
+from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
+from distkeras.transport.handshake import authenticate_client
 from distkeras.vectors import Vector
 
 __all__ = ["TcpServer"]
@@ -219,22 +212,6 @@ def _listen(host: str, first: int, retries: int) -> socket.socket:
 def _refuse(wire: Wire, error: DistkerasError) -> None:
     text = f"{type(error).__name__}: {error}".encode(errors="replace")
     wire.send(Header(Kind.REFUSED), text[:MAX_TEXT])
-
-
-def authenticate_client(wire: Wire, token: bytes) -> None:
-    """Has a newcomer prove that it knows the token, and proves the same to it.
-
-    Raises:
-        AuthenticationError: if it does not know the token.
-    """
-    challenge = secrets.token_bytes(NONCE)
-    wire.send(Header(Kind.CHALLENGE), challenge)
-    _, payload = wire.expect(Kind.HELLO)
-    nonce, proven = bytes(payload[:NONCE]), bytes(payload[NONCE:])
-    if not hmac.compare_digest(proven, proof(token, b"worker", challenge, nonce)):
-        wire.send(Header(Kind.REFUSED))
-        raise AuthenticationError(f"{wire.peer} does not know this run's token")
-    wire.send(Header(Kind.PROVEN), proof(token, b"server", challenge, nonce))
 
 
 def _failure(header: Header, payload: npt.NDArray[np.uint8]) -> Failure:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from distkeras.messages import HEADER, NONCE, Header, Kind
-from distkeras.transport.client import TcpChannel, authenticate_server
+from distkeras.transport.client import TcpChannel
 from distkeras.transport.frames import Deadline, Wire
+from distkeras.transport.handshake import authenticate_server
 from tests.linear import WIDTH
 
 LOOPBACK = "127.0.0.1"

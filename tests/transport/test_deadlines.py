@@ -10,7 +10,8 @@ import pytest
 from distkeras.errors import ExchangeTimeout
 from distkeras.rules import downpour
 from distkeras.transport.frames import Deadline, Wire
-from distkeras.transport.tcp import TcpServer, authenticate_client
+from distkeras.transport.handshake import authenticate_client
+from distkeras.transport.tcp import TcpServer
 from tests.linear import server_of
 from tests.transport import peers
 from tests.transport.peers import LOOPBACK, PATIENCE, TOKEN, channel_to

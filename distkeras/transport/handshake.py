@@ -1,0 +1,68 @@
+"""How both sides of a connection learn that the other one knows the run's token."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+
+from distkeras.errors import AuthenticationError
+from distkeras.messages import NONCE, Header, Kind, proof
+from distkeras.transport.frames import Deadline, Wire
+
+__all__ = ["authenticate_client", "authenticate_server", "connect"]
+
+
+def connect(address: tuple[str, int], token: bytes, deadline: Deadline) -> Wire:
+    """A connection to the server, on which both sides have proved themselves.
+
+    Args:
+        address: (host, port) of the server.
+        token: the run's secret.
+        deadline: of this and, until it is given another, of what the wire does next.
+
+    Raises:
+        AuthenticationError: if the two sides do not share the token.
+        ExchangeTimeout: if the server does not answer in time.
+        OSError: if it cannot be reached.
+    """
+    connection = socket.create_connection(address, timeout=deadline.left())
+    wire = Wire(connection, f"the parameter server at {address[0]}:{address[1]}", deadline)
+    try:
+        authenticate_server(wire, token)
+    except BaseException:
+        wire.close()
+        raise
+    return wire
+
+
+def authenticate_server(wire: Wire, token: bytes) -> None:
+    """Proves to the server that this side knows the token, and has it prove the same.
+
+    Raises:
+        AuthenticationError: if it does not know the token, or says that we do not.
+    """
+    _, challenge = wire.expect(Kind.CHALLENGE)
+    nonce = secrets.token_bytes(NONCE)
+    wire.send(Header(Kind.HELLO), nonce + proof(token, b"worker", bytes(challenge), nonce))
+    header, proven = wire.expect(Kind.PROVEN, Kind.REFUSED)
+    if header.kind is Kind.REFUSED:
+        raise AuthenticationError(f"{wire.peer} refused this run's token")
+    if not hmac.compare_digest(bytes(proven), proof(token, b"server", bytes(challenge), nonce)):
+        raise AuthenticationError(f"{wire.peer} does not know this run's token")
+
+
+def authenticate_client(wire: Wire, token: bytes) -> None:
+    """Has a newcomer prove that it knows the token, and proves the same to it.
+
+    Raises:
+        AuthenticationError: if it does not know the token.
+    """
+    challenge = secrets.token_bytes(NONCE)
+    wire.send(Header(Kind.CHALLENGE), challenge)
+    _, payload = wire.expect(Kind.HELLO)
+    nonce, proven = bytes(payload[:NONCE]), bytes(payload[NONCE:])
+    if not hmac.compare_digest(proven, proof(token, b"worker", challenge, nonce)):
+        wire.send(Header(Kind.REFUSED))
+        raise AuthenticationError(f"{wire.peer} does not know this run's token")
+    wire.send(Header(Kind.PROVEN), proof(token, b"server", challenge, nonce))

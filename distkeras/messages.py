@@ -32,7 +32,8 @@ MAX_TEXT = 64 * 1024
 class Kind(IntEnum):
     """What a frame is for; the first three are the handshake.
 
-    PATIENCE says that the server waits for other workers and has not forgotten this one.
+    PATIENCE says that the server waits for other workers and has not forgotten this one; ALIVE
+    that a worker is still at work.
     """
 
     CHALLENGE = 1
@@ -47,6 +48,7 @@ class Kind(IntEnum):
     DONE = 10
     REFUSED = 11
     PATIENCE = 12
+    ALIVE = 13
 
 
 class Header(NamedTuple):

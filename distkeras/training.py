@@ -272,6 +272,7 @@ class Training:
             columns=self._columns,
             memory=int(trainer.memory_mb * 2**20),
             timeout=trainer.timeout,
+            worker_timeout=trainer.worker_timeout,
             address=("", trainer.master_port),
             callbacks=trainer.callbacks,
         )

@@ -72,7 +72,7 @@ class LocalEngine:
         cores = max(1, _cores() // deal.at_once)
         with (
             tempfile.TemporaryDirectory(prefix="distkeras-") as folder,
-            TcpServer(server, token, port=job.address[1]) as tcp,
+            TcpServer(server, token, port=job.address[1], lease=job.timeout) as tcp,
         ):
             told = replace(job, address=tcp.address, token=token, cores=cores)
             shards = deal_table(self._table, deal.partitions, deal.shuffle_seed)
@@ -82,6 +82,7 @@ class LocalEngine:
                     watch()
                     raise_final(server.failures)
                     processes.check(server)
+                    tcp.leases.check(job.worker_timeout)
         watch()
 
 

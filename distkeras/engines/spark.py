@@ -111,7 +111,7 @@ class SparkEngine:
         rows = dealt(self._rows, deal.partitions, parts, deal.shuffle_seed)
         token = secrets.token_bytes(32)
         at = endpoint(session.conf.get, job.address[1])
-        with TcpServer(server, token, at.bind, at.port, at.retries) as tcp:
+        with TcpServer(server, token, at.bind, at.port, at.retries, job.timeout) as tcp:
             cores = int(session.conf.get("spark.task.cpus", "1") or 1)
             told = replace(job, address=(at.host, tcp.address[1]), token=token, cores=cores)
             task = _SparkJob(rows, told)
@@ -120,6 +120,7 @@ class SparkEngine:
                 while not task.ended.wait(POLL):
                     watch()
                     raise_final(server.failures)
+                    tcp.leases.check(job.worker_timeout)
             finally:
                 task.cancel()
         watch()

@@ -46,6 +46,7 @@ class Job:
         memory: bytes of rows that a worker keeps in memory.
         cores: threads that a worker computes with.
         timeout: seconds that a call to the server may take.
+        worker_timeout: seconds that a worker which is connected may be silent.
         address: (host, port) of the parameter server. The engine knows the host, and the port
             where none is asked for (0).
         token: the run's secret, likewise.
@@ -60,6 +61,7 @@ class Job:
     memory: int
     cores: int = 1
     timeout: float = 60.0
+    worker_timeout: float = 600.0
     address: tuple[str, int] = ("", 0)
     token: bytes = b""
     callbacks: tuple[Any, ...] = ()

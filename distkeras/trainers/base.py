@@ -52,7 +52,10 @@ class Trainer(Accessors, ABC):
         seed: of the shuffles and of everything random in the model.
         memory_mb: MiB of rows that a worker keeps in memory; the rest go to files.
         max_prefetch: windows whose rows a worker assembles ahead, in a thread, while it trains.
-        timeout: seconds that a worker waits for the parameter server.
+        timeout: seconds that a worker waits for the parameter server, and of its silence after
+            which Spark's next attempt at its rows may take over.
+        worker_timeout: seconds that a worker may be connected and silent before the training
+            fails; a worker that computes is not silent.
         round_timeout: seconds that the workers of a synchronous rule wait for the last of them.
         master_port: of the parameter server on the driver; 0 for any free one.
         custom_objects: classes and functions that Keras does not know, by name.
@@ -105,6 +108,7 @@ class Trainer(Accessors, ABC):
         memory_mb: float = 256,
         max_prefetch: int = 0,
         timeout: float = 60.0,
+        worker_timeout: float = 600.0,
         round_timeout: float = 600.0,
         master_port: int = 0,
     ) -> None:
@@ -133,6 +137,7 @@ class Trainer(Accessors, ABC):
         self.memory_mb = positive("memory_mb", memory_mb)
         self.set_max_prefetch(max_prefetch)
         self.timeout = positive("timeout", timeout)
+        self.worker_timeout = positive("worker_timeout", worker_timeout)
         self.round_timeout = positive("round_timeout", round_timeout)
         self.master_port = _whole("master_port", master_port, 2**16 - 1)
         self.on_progress: Callable[[Progress], None] | None = None

@@ -1,12 +1,14 @@
 """The worker's side over TCP: one connection, made again when it is lost.
 
 An exchange that was cut off is sent again under the same number; the server merges it once.
+A second connection tells the server that the worker lives (``heart``).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 import numpy as np
@@ -18,12 +20,15 @@ from distkeras.errors import ExchangeTimeout, ProtocolError
 from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import connect
+from distkeras.transport.heart import Heart
 from distkeras.vectors import Vector
 
 __all__ = ["TcpChannel"]
 
 #: Seconds between two tries to connect.
 PAUSE = 0.2
+#: Seconds between two signs of life, at most; they come at least six times in a timeout.
+HEARTBEAT = 5.0
 
 
 class TcpChannel:
@@ -33,7 +38,8 @@ class TcpChannel:
         address: (host, port) of the server.
         token: the run's secret.
         size: P, elements of the vectors that are answered.
-        timeout: seconds that one call may take, new connections included.
+        timeout: seconds that one call may take, new connections included; after such a silence
+            another attempt may take over the worker's partition.
 
     Every verb raises ``ExchangeTimeout`` when the deadline passes, ``AuthenticationError`` when
     the two sides do not share the token, and what the server refused with.
@@ -47,6 +53,7 @@ class TcpChannel:
         self._size = size
         self._timeout = timeout
         self._wire: Wire | None = None
+        self._heart: Heart | None = None
         self.peer = f"the parameter server at {address[0]}:{address[1]}"
 
     def __enter__(self) -> TcpChannel:
@@ -59,7 +66,9 @@ class TcpChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the connection."""
+        """Closes the connections."""
+        if self._heart is not None:
+            self._heart.stop()
         self._drop()
 
     def join(self, partition: int, attempt: int, rows: int) -> Welcome:
@@ -67,7 +76,13 @@ class TcpChannel:
         header, payload = self._call(
             Kind.WELCOME, Header(Kind.JOIN, partition=partition, attempt=attempt, rows=rows)
         )
-        return Welcome(header.sequence, self._vector(payload), header.rows, header.stop)
+        welcome = Welcome(header.sequence, self._vector(payload), header.rows, header.stop)
+        if self._heart is None:
+            sign = Header(Kind.ALIVE, partition=partition, attempt=attempt)
+            every = min(HEARTBEAT, self._timeout / 6)
+            dial = partial(connect, self._address, self._token)
+            self._heart = Heart(dial, sign, every, self._timeout)
+        return welcome
 
     def exchange(self, update: Update) -> Answer:
         """See ``ParameterServer.exchange``."""

@@ -22,6 +22,7 @@ from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_client
+from distkeras.transport.leases import Leases
 from distkeras.vectors import Vector
 
 __all__ = ["TcpServer"]
@@ -43,9 +44,11 @@ class TcpServer:
         host: the address to bind, not a wildcard unless the caller wants one.
         port: 0 for any free one.
         retries: ports above it to try, one by one, where it is taken.
+        lease: seconds of silence after which a worker's next attempt may take over.
 
     Attributes:
         address: (host, port) as bound.
+        leases: who works now.
 
     Raises:
         EnvironmentProblem: if this machine cannot listen there.
@@ -58,11 +61,13 @@ class TcpServer:
         host: str = "127.0.0.1",
         port: int = 0,
         retries: int = 0,
+        lease: float = 60.0,
     ) -> None:
         self._server = server
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
         self._listener = _listen(host, port, retries)
+        self.leases = Leases(lease, server.patience)
         #: Of the accepting thread alone while it runs.
         self._serving: dict[threading.Thread, Wire] = {}
         self._closing = threading.Event()
@@ -87,6 +92,7 @@ class TcpServer:
         self._acceptor.join()
         self._listener.close()
         self._server.close()
+        self.leases.close()
         for wire in self._serving.values():
             wire.abort()
         for thread in self._serving:
@@ -134,6 +140,7 @@ class TcpServer:
         except (DistkerasError, OSError) as problem:
             log.warning("closed the connection from %s: %s", wire.peer, problem)
         finally:
+            self.leases.lost(wire)
             wire.close()
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
@@ -157,21 +164,32 @@ class TcpServer:
         self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]
     ) -> tuple[Header] | tuple[Header, Vector]:
         who = header.partition, header.attempt
+        self.leases.heard(*who, wire)
         if header.kind is Kind.UPDATE:
             vector, staleness, rows, stop = self._server.exchange(
                 self._update(header, payload), lambda: wire.send(Header(Kind.PATIENCE))
             )
             return Header(Kind.ANSWER, staleness=staleness, rows=rows, stop=stop), vector
         if header.kind is Kind.JOIN:
-            sequence, weights, rows, stop = self._server.join(*who, header.rows)
-            return Header(Kind.WELCOME, sequence=sequence, rows=rows, stop=stop), weights
+            return self._welcome(wire, header)
         if header.kind is Kind.LEAVE:
             self._server.leave(*who, header.wait)
+            self.leases.give_back(*who)
         elif header.kind is Kind.FAIL:
             self._server.fail(_failure(header, payload))
-        else:
+        elif header.kind is not Kind.ALIVE:
             raise ProtocolError(f"{header.kind.name} came, which a worker does not send")
         return (Header(Kind.DONE),)
+
+    def _welcome(self, wire: Wire, header: Header) -> tuple[Header, Vector]:
+        who = header.partition, header.attempt
+        self.leases.take(*who, wire.peer, wire, lambda: wire.send(Header(Kind.PATIENCE)))
+        try:
+            sequence, weights, rows, stop = self._server.join(*who, header.rows)
+        except DistkerasError:
+            self.leases.give_back(*who)
+            raise
+        return Header(Kind.WELCOME, sequence=sequence, rows=rows, stop=stop), weights
 
     def _update(self, header: Header, payload: npt.NDArray[np.uint8]) -> Update:
         if payload.nbytes != self._bound:

@@ -13,6 +13,7 @@ setup(
     package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
     python_requires=">=3.10",
     install_requires=[
+        "cryptography>=42",
         "hdfs>=2.7,<3",
         "keras>=3.5",
         "luigi>=3.6",
@@ -33,6 +34,7 @@ setup(
             "hypothesis>=6",
             "mypy>=1.11",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.6",
             "scikit-learn>=1.4",
         ],

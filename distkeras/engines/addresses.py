@@ -9,14 +9,20 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import NamedTuple
 
+from distkeras.engines.certificates import Certificate
 from distkeras.errors import ConfigError, EnvironmentProblem
 
-__all__ = ["PORT", "Endpoint", "endpoint", "runs_in_driver"]
+__all__ = ["PORT", "TLS", "Endpoint", "endpoint", "runs_in_driver"]
 
 #: The Spark setting that names the server's port; 0 or unset for any free one.
 PORT = "spark.distkeras.port"
+#: The Spark setting that has workers and server speak TLS: "true" or "false"; and the beginning of
+#: those that name files on the driver: ``.certificate``, ``.key`` and ``.authority``. A certificate
+#: means TLS where nothing else is said.
+TLS = "spark.distkeras.tls"
 #: The Spark setting that says how many ports above it are tried, as for Spark's own.
 RETRIES = "spark.port.maxRetries"
 
@@ -29,12 +35,16 @@ class Endpoint(NamedTuple):
         bind: the name or address on this machine.
         port: 0 for any free one.
         retries: ports above it that are tried where it is taken.
+        tls: whether workers and server speak TLS.
+        certificate: the user's; None has one made for the run.
     """
 
     host: str
     bind: str
     port: int = 0
     retries: int = 0
+    tls: bool = False
+    certificate: Certificate | None = None
 
 
 def endpoint(setting: Callable[[str, str], str | None], master_port: int = 0) -> Endpoint:
@@ -51,7 +61,7 @@ def endpoint(setting: Callable[[str, str], str | None], master_port: int = 0) ->
 
     Raises:
         EnvironmentProblem: if the driver advertises an address that only it can reach.
-        ConfigError: if a port is none.
+        ConfigError: if a port is none, or a certificate has no key.
     """
     master = setting("spark.master", "") or "local"
     host = setting("spark.driver.host", "") or ""
@@ -62,10 +72,13 @@ def endpoint(setting: Callable[[str, str], str | None], master_port: int = 0) ->
         _check_host(host, bind, master)
     # Spark writes IPv6 addresses in brackets, sockets do not.
     host, bind = host.strip("[]"), bind.strip("[]")
+    certificate = _certificate(setting)
+    tls = _tls(setting, certificate is not None)
     if master_port:
-        return Endpoint(host, bind, master_port)
+        return Endpoint(host, bind, master_port, 0, tls, certificate)
     port = _whole(setting, PORT, "0", 2**16 - 1)
-    return Endpoint(host, bind, port, _whole(setting, RETRIES, "16", 2**16 - 1) if port else 0)
+    retries = _whole(setting, RETRIES, "16", 2**16 - 1) if port else 0
+    return Endpoint(host, bind, port, retries, tls, certificate)
 
 
 def runs_in_driver(master: str) -> bool:
@@ -109,6 +122,25 @@ def _useless(host: str) -> bool:
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
     return address.is_loopback or address.is_unspecified
+
+
+def _tls(setting: Callable[[str, str], str | None], default: bool) -> bool:
+    text = setting(TLS, "") or str(default)
+    if text.lower() not in ("true", "false"):
+        raise ConfigError(f"{TLS} is {text!r}, but must be true or false")
+    return text.lower() == "true"
+
+
+def _certificate(setting: Callable[[str, str], str | None]) -> Certificate | None:
+    """The user's certificate, where one is named."""
+    names = (f"{TLS}.certificate", f"{TLS}.key", f"{TLS}.authority")
+    certificate, key, authority = (setting(name, "") or "" for name in names)
+    if bool(certificate) != bool(key) or (authority and not key):
+        given = ", ".join(name for name in names if setting(name, ""))
+        raise ConfigError(f"{given} is set, but needs {names[0]} and {names[1]}")
+    if not key:
+        return None
+    return Certificate(Path(certificate), Path(key), Path(authority) if authority else None)
 
 
 def _whole(setting: Callable[[str, str], str | None], name: str, default: str, most: int) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import secrets
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,14 +18,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from distkeras.engines.addresses import Endpoint
 from distkeras.engines.base import Deal, raise_final, worker_failed
+from distkeras.engines.serving import serving
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import deal_table, summarise_table, table_of
 from distkeras.engines.task import Job, run
 from distkeras.errors import ConfigError, TrainingError, WorkerFailed
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
-from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment
 
 __all__ = ["LocalEngine"]
@@ -68,13 +68,12 @@ class LocalEngine:
 
     def run(self, job: Job, deal: Deal, server: ParameterServer, watch: Callable[[], None]) -> None:
         """See ``Engine``; watches about five times a second."""
-        token = secrets.token_bytes(32)
-        cores = max(1, _cores() // deal.at_once)
+        at = Endpoint("127.0.0.1", "127.0.0.1", job.address[1])
+        mine = replace(job, cores=max(1, _cores() // deal.at_once))
         with (
             tempfile.TemporaryDirectory(prefix="distkeras-") as folder,
-            TcpServer(server, token, port=job.address[1], lease=job.timeout) as tcp,
+            serving(server, mine, at) as (tcp, told),
         ):
-            told = replace(job, address=tcp.address, token=token, cores=cores)
             shards = deal_table(self._table, deal.partitions, deal.shuffle_seed)
             files = [_written(shard, Path(folder)) for shard in shards]
             with _Processes(told, files) as processes:

@@ -24,15 +24,16 @@ import pyarrow as pa
 from distkeras.conversation import Failure
 from distkeras.engines.addresses import endpoint, runs_in_driver
 from distkeras.engines.base import Deal, raise_final, worker_failed
+from distkeras.engines.certificates import guard
 from distkeras.engines.dataframes import deal as dealt
 from distkeras.engines.dataframes import select, summarise
+from distkeras.engines.serving import serving
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import table_of
 from distkeras.engines.task import Job, run
 from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem, WorkerFailed
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
-from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment
 from distkeras.worker_errors import raised_on_worker
 
@@ -58,14 +59,16 @@ class SparkEngine:
         columns: those that training reads.
 
     Raises:
-        ConfigError: if a column is missing.
+        ConfigError: if a column is missing, or a certificate cannot be used.
         DataError: if a column is not numeric.
         EnvironmentProblem: if the workers could not reach the driver.
     """
 
     def __init__(self, dataframe: DataFrame, columns: Columns) -> None:
         # Before the first job, which would wait in vain for executors that find no driver.
-        endpoint(dataframe.sparkSession.conf.get)
+        at = endpoint(dataframe.sparkSession.conf.get)
+        if at.certificate is not None:
+            guard(at.certificate)
         self._columns = columns
         self._rows = select(dataframe, columns)
         self._summary: Summary | None = None
@@ -109,11 +112,9 @@ class SparkEngine:
         session = self._rows.sparkSession
         parts = self.summary().partition_rows
         rows = dealt(self._rows, deal.partitions, parts, deal.shuffle_seed)
-        token = secrets.token_bytes(32)
         at = endpoint(session.conf.get, job.address[1])
-        with TcpServer(server, token, at.bind, at.port, at.retries, job.timeout) as tcp:
-            cores = int(session.conf.get("spark.task.cpus", "1") or 1)
-            told = replace(job, address=(at.host, tcp.address[1]), token=token, cores=cores)
+        cores = int(session.conf.get("spark.task.cpus", "1") or 1)
+        with serving(server, replace(job, cores=cores), at) as (tcp, told):
             task = _SparkJob(rows, told)
             try:
                 task.start()

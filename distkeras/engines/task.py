@@ -20,6 +20,7 @@ from distkeras.rules import Rule
 from distkeras.schedule import Schedule
 from distkeras.spool import Spool
 from distkeras.transport.client import TcpChannel
+from distkeras.transport.tls import Trust
 from distkeras.vectors import Layout
 from distkeras.worker import Assignment, Worker, report
 
@@ -50,6 +51,7 @@ class Job:
         address: (host, port) of the parameter server. The engine knows the host, and the port
             where none is asked for (0).
         token: the run's secret, likewise.
+        trust: the server's certificate, likewise; None where there is no TLS.
         callbacks: of Keras, for each worker.
     """
 
@@ -64,6 +66,7 @@ class Job:
     worker_timeout: float = 600.0
     address: tuple[str, int] = ("", 0)
     token: bytes = b""
+    trust: Trust | None = None
     callbacks: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
@@ -101,7 +104,7 @@ def run(
         TrainingError: as the server says.
     """
     with (
-        TcpChannel(job.address, job.token, job.layout.size, job.timeout) as channel,
+        TcpChannel(job.address, job.token, job.layout.size, job.timeout, job.trust) as channel,
         Spool(job.memory, directory) as rows,
     ):
         try:

@@ -21,6 +21,7 @@ from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import connect
 from distkeras.transport.heart import Heart
+from distkeras.transport.tls import Trust
 from distkeras.vectors import Vector
 
 __all__ = ["TcpChannel"]
@@ -40,16 +41,21 @@ class TcpChannel:
         size: P, elements of the vectors that are answered.
         timeout: seconds that one call may take, new connections included; after such a silence
             another attempt may take over the worker's partition.
+        trust: the certificate that the server must have; None does without TLS.
 
     Every verb raises ``ExchangeTimeout`` when the deadline passes, ``AuthenticationError`` when
     the two sides do not share the token, and what the server refused with.
     """
 
     def __init__(
-        self, address: tuple[str, int], token: bytes, size: int, timeout: float = 60.0
+        self,
+        address: tuple[str, int],
+        token: bytes,
+        size: int,
+        timeout: float = 60.0,
+        trust: Trust | None = None,
     ) -> None:
-        self._address = address
-        self._token = token
+        self._dial = partial(connect, address, token, trust)
         self._size = size
         self._timeout = timeout
         self._wire: Wire | None = None
@@ -80,8 +86,7 @@ class TcpChannel:
         if self._heart is None:
             sign = Header(Kind.ALIVE, partition=partition, attempt=attempt)
             every = min(HEARTBEAT, self._timeout / 6)
-            dial = partial(connect, self._address, self._token)
-            self._heart = Heart(dial, sign, every, self._timeout)
+            self._heart = Heart(self._dial, sign, every, self._timeout)
         return welcome
 
     def exchange(self, update: Update) -> Answer:
@@ -148,7 +153,7 @@ class TcpChannel:
 
     def _connected(self, deadline: Deadline) -> Wire:
         if self._wire is None:
-            self._wire = connect(self._address, self._token, deadline)
+            self._wire = self._dial(deadline)
             self._wire.trust(4 * self._size)
         self._wire.deadline = deadline
         return self._wire

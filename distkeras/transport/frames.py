@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -75,6 +76,21 @@ class Wire:
         """Believes lengths up to that of a vector of ``size`` bytes; before, of a handshake."""
         self._bound = size + _SLACK
 
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Begins TLS, as the server.
+
+        Raises:
+            ExchangeTimeout: if the other side does not do its part in time.
+            OSError: if it does not speak TLS.
+        """
+        wrapped = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        self._socket = wrapped
+        wrapped.settimeout(self._left())
+        try:
+            wrapped.do_handshake()
+        except TimeoutError:
+            raise ExchangeTimeout(self._late("begin TLS")) from None
+
     def send(self, header: Header, *parts: bytes | Vector) -> None:
         """Sends a frame; its length is that of the parts, which are not copied.
 
@@ -126,7 +142,8 @@ class Wire:
     def abort(self) -> None:
         """Ends the connection; a thread that waits in it wakes up, and is the one to close it."""
         with suppress(OSError):  # The other side may have been first.
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # Not TLS' own, which takes the ground from under a thread that reads.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Ends the connection and gives the socket back."""
@@ -138,7 +155,7 @@ class Wire:
         queue = list(pending)
         while queue:
             self._socket.settimeout(self._left())
-            sent = self._socket.sendmsg(queue)
+            sent = _send_some(self._socket, queue)
             while queue and sent >= len(queue[0]):
                 sent -= len(queue.pop(0))
             if queue:
@@ -159,6 +176,13 @@ class Wire:
     def _late(self, what: str) -> str:
         seconds = 0.0 if self.deadline is None else self.deadline.seconds
         return f"{self.peer} did not {what} within {seconds:g} s"
+
+
+def _send_some(connection: socket.socket, queue: list[memoryview]) -> int:
+    # TLS knows no sendmsg.
+    if isinstance(connection, ssl.SSLSocket):
+        return connection.send(queue[0])
+    return connection.sendmsg(queue)
 
 
 def _bytes_of(part: bytes | Vector) -> memoryview:

@@ -9,24 +9,31 @@ import socket
 from distkeras.errors import AuthenticationError
 from distkeras.messages import NONCE, Header, Kind, proof
 from distkeras.transport.frames import Deadline, Wire
+from distkeras.transport.tls import Trust, secured
 
 __all__ = ["authenticate_client", "authenticate_server", "connect"]
 
 
-def connect(address: tuple[str, int], token: bytes, deadline: Deadline) -> Wire:
+def connect(
+    address: tuple[str, int], token: bytes, trust: Trust | None, deadline: Deadline
+) -> Wire:
     """A connection to the server, on which both sides have proved themselves.
 
     Args:
         address: (host, port) of the server.
         token: the run's secret.
+        trust: the certificate that the server must have; None does without TLS.
         deadline: of this and, until it is given another, of what the wire does next.
 
     Raises:
-        AuthenticationError: if the two sides do not share the token.
+        AuthenticationError: if the server has another certificate, or the two sides do not share
+            the token.
         ExchangeTimeout: if the server does not answer in time.
         OSError: if it cannot be reached.
     """
     connection = socket.create_connection(address, timeout=deadline.left())
+    if trust is not None:
+        connection = secured(connection, trust, address[0], deadline.left())
     wire = Wire(connection, f"the parameter server at {address[0]}:{address[1]}", deadline)
     try:
         authenticate_server(wire, token)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
 import threading
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ from distkeras.transport.handshake import authenticate_client
 from distkeras.transport.leases import Leases
 from distkeras.vectors import Vector
 
-__all__ = ["TcpServer"]
+__all__ = ["Place", "TcpServer"]
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +37,33 @@ HANDSHAKE_TIMEOUT = 10.0
 PAUSE = 0.2
 
 
+class Place(NamedTuple):
+    """Where a server listens, and how.
+
+    Attributes:
+        host: the address to bind, not a wildcard unless the caller wants one.
+        port: 0 for any free one.
+        retries: ports above it to try, one by one, where it is taken.
+        tls: None for none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    retries: int = 0
+    tls: ssl.SSLContext | None = None
+
+
+#: Any free port, that only this machine reaches.
+LOOPBACK = Place()
+
+
 class TcpServer:
     """Serves a parameter server on a port; a context manager.
 
     Args:
         server: what is served.
         token: the run's secret.
-        host: the address to bind, not a wildcard unless the caller wants one.
-        port: 0 for any free one.
-        retries: ports above it to try, one by one, where it is taken.
+        place: where.
         lease: seconds of silence after which a worker's next attempt may take over.
 
     Attributes:
@@ -58,15 +78,14 @@ class TcpServer:
         self,
         server: ParameterServer,
         token: bytes,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        retries: int = 0,
+        place: Place = LOOPBACK,
         lease: float = 60.0,
     ) -> None:
         self._server = server
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
-        self._listener = _listen(host, port, retries)
+        self._tls = place.tls
+        self._listener = _listen(place)
         self.leases = Leases(lease, server.patience)
         #: Of the accepting thread alone while it runs.
         self._serving: dict[threading.Thread, Wire] = {}
@@ -128,6 +147,8 @@ class TcpServer:
 
     def _serve(self, wire: Wire) -> None:
         try:
+            if self._tls is not None:
+                wire.secure(self._tls)
             authenticate_client(wire, self._token)
             wire.trust(self._bound)
             # A worker may compute for as long as it likes; a dead one closes its connection.
@@ -211,8 +232,9 @@ class TcpServer:
         )
 
 
-def _listen(host: str, first: int, retries: int) -> socket.socket:
-    port, last = first, min(first + retries, 2**16 - 1)
+def _listen(place: Place) -> socket.socket:
+    host, first = place.host, place.port
+    port, last = first, min(first + place.retries, 2**16 - 1)
     while True:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

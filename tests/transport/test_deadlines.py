@@ -11,7 +11,7 @@ from distkeras.errors import ExchangeTimeout
 from distkeras.rules import downpour
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_client
-from distkeras.transport.tcp import TcpServer
+from distkeras.transport.tcp import Place, TcpServer
 from tests.linear import server_of
 from tests.transport import peers
 from tests.transport.peers import LOOPBACK, PATIENCE, TOKEN, channel_to
@@ -65,6 +65,6 @@ def test_a_server_that_comes_later_is_found() -> None:
 
     worker = threading.Thread(target=work)
     worker.start()
-    with TcpServer(server_of(downpour()), TOKEN, port=address[1]):
+    with TcpServer(server_of(downpour()), TOKEN, Place(port=address[1])):
         worker.join()
     assert welcomed == [0]

@@ -26,7 +26,7 @@ from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import RULES, Rule, downpour, single
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
-from distkeras.transport.tcp import TcpServer
+from distkeras.transport.tcp import Place, TcpServer
 from distkeras.worker import Assignment, train
 from tests.linear import LinearReplica, Table, server_of, trained_alone
 from tests.transport import peers
@@ -205,16 +205,16 @@ def test_a_worker_that_leaves_takes_its_thread_along(server: ParameterServer) ->
 def test_an_address_that_is_not_this_machines_is_named(server: ParameterServer) -> None:
     # 192.0.2.0/24 is reserved for documentation.
     with pytest.raises(EnvironmentProblem, match=r"cannot listen for workers at 192\.0\.2\.1:0"):
-        TcpServer(server, TOKEN, host="192.0.2.1")
+        TcpServer(server, TOKEN, Place("192.0.2.1"))
 
 
 def test_the_ports_above_one_that_is_taken_are_tried(server: ParameterServer) -> None:
     with TcpServer(server, TOKEN) as first:
         taken = first.address[1]
-        with TcpServer(server, TOKEN, port=taken, retries=16) as second:
+        with TcpServer(server, TOKEN, Place(port=taken, retries=16)) as second:
             assert taken < second.address[1] <= taken + 16
         with pytest.raises(EnvironmentProblem, match=f"at 127.0.0.1:{taken}: Address already"):
-            TcpServer(server, TOKEN, port=taken)
+            TcpServer(server, TOKEN, Place(port=taken))
 
 
 def test_there_is_no_port_above_the_last(server: ParameterServer) -> None:
@@ -222,7 +222,7 @@ def test_there_is_no_port_above_the_last(server: ParameterServer) -> None:
         with suppress(OSError):  # Somebody else's, then.
             taken.enter_context(socket.create_server(("127.0.0.1", 65535)))
         with pytest.raises(EnvironmentProblem, match=r"127\.0\.0\.1:65535: Address already"):
-            TcpServer(server, TOKEN, port=65535, retries=99)
+            TcpServer(server, TOKEN, Place(port=65535, retries=99))
 
 
 def test_an_ipv6_address_is_listened_at(server: ParameterServer) -> None:
@@ -231,7 +231,7 @@ def test_an_ipv6_address_is_listened_at(server: ParameterServer) -> None:
     except OSError as problem:
         pytest.skip(f"no IPv6 here: {problem}")
     with (
-        TcpServer(server, TOKEN, host="::1") as tcp,
+        TcpServer(server, TOKEN, Place("::1")) as tcp,
         channel_to(tcp.address) as channel,
     ):
         assert channel.join(0, 0, 8).sequence == 0

@@ -1,0 +1,41 @@
+"""The server's port while workers train, and what they are told of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from distkeras.engines.addresses import Endpoint
+from distkeras.engines.certificates import guard
+from distkeras.engines.task import Job
+from distkeras.server import ParameterServer
+from distkeras.transport.tcp import Place, TcpServer
+
+__all__ = ["serving"]
+
+
+@contextmanager
+def serving(server: ParameterServer, job: Job, at: Endpoint) -> Iterator[tuple[TcpServer, Job]]:
+    """Opens the server's port for one run, with a secret of its own.
+
+    Args:
+        server: the center.
+        job: what the workers do.
+        at: where the server listens.
+
+    Returns:
+        What listens, and the job with where and the secret.
+
+    Raises:
+        EnvironmentProblem: if this machine cannot listen there.
+        ConfigError: if the certificate cannot be used.
+    """
+    token = secrets.token_bytes(32)
+    guarded = guard(at.certificate) if at.tls else None
+    context, trust = guarded or (None, None)
+    place = Place(at.bind, at.port, at.retries, context)
+    with TcpServer(server, token, place, job.timeout) as tcp:
+        address = at.host, tcp.address[1]
+        yield tcp, replace(job, address=address, token=token, trust=trust)

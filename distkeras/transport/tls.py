@@ -1,0 +1,69 @@
+"""TLS between workers and server, as a worker sees it.
+
+A certificate that was made for one run, or that names no authority, is trusted by itself: workers
+are told it with their task, and accept no other, whatever name the driver has. With an authority,
+the certificate must also be for the host that the workers connect to.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import NamedTuple
+
+from distkeras.errors import AuthenticationError, ConfigError
+
+__all__ = ["Trust", "context_of", "secured"]
+
+
+class Trust(NamedTuple):
+    """What a worker is told.
+
+    Attributes:
+        pem: of the certificates that it accepts.
+        host: whether the certificate must be for the host that it connects to.
+    """
+
+    pem: str
+    host: bool
+
+
+def secured(connection: socket.socket, trust: Trust, host: str, seconds: float) -> ssl.SSLSocket:
+    """The worker's side of a TLS connection.
+
+    Args:
+        connection: to the server.
+        trust: what is accepted.
+        host: that was connected to.
+        seconds: that the handshake may take.
+
+    Raises:
+        AuthenticationError: if the server has another certificate.
+        OSError: if it does not speak TLS, or not in time.
+    """
+    connection.settimeout(seconds)
+    try:
+        return context_of(trust).wrap_socket(connection, server_hostname=host)
+    except ssl.SSLCertVerificationError as problem:
+        raise AuthenticationError(
+            f"the parameter server at {host} has not the certificate that this worker was told: "
+            f"{problem.verify_message}"
+        ) from None
+
+
+def context_of(trust: Trust) -> ssl.SSLContext:
+    """The worker's part of TLS.
+
+    Raises:
+        ConfigError: if the certificate to trust cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = trust.host
+    # So that a certificate is trusted that is told by itself, without who has signed it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(cadata=trust.pem)
+    except (OSError, ValueError) as problem:
+        raise ConfigError(f"the certificate to trust cannot be read: {problem}") from None
+    return context

@@ -33,7 +33,11 @@ BROKEN_TRANSFER = (
     "Unable to close file because the last block",
     "Unable to create new block",
 )
-NO_DATANODE = ("Failed to find datanode", "No active nodes contain this block")
+NO_DATANODE = (
+    "Failed to find datanode",
+    "No active nodes contain this block",
+    "No active and not excluded nodes contain this block",
+)
 NO_PLACE = ("could only be written to", "could only be replicated to")
 
 

@@ -55,7 +55,7 @@ def failing(sent: int, marker: Path) -> None:
 
 
 def straggling(sent: int, marker: Path) -> None:
-    """The first try at share 1 is slow, until another try has taken over from it or it ends."""
+    """The first try at share 1 is slow."""
     context = TaskContext.get()
     if context is not None and context.partitionId() == 1 and context.attemptNumber() == 0:
         time.sleep(1.0)

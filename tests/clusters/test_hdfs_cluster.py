@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,9 @@ def test_a_namenode_that_was_killed_has_its_files(hdfs: Hdfs) -> None:
         client.status("/kept.bin")
     hdfs.namenode.start()
     hdfs.await_ready()
+    # A DataNode finds out that its connection to the NameNode is gone when somebody asks it.
+    with suppress(HdfsError):
+        content_of(client, "/kept.bin")
     assert content_of(client, "/kept.bin") == CONTENT
 
 

@@ -61,6 +61,16 @@ def unfinished(home: str) -> list[str]:
     return [str(place) for place in inside if str(place) not in whole]
 
 
+def written_after(home: str, moment: int) -> bool:
+    """Whether a checkpoint is younger than this moment, in nanoseconds since 1970."""
+    train = f"{home}/results/Train"
+    if not storage.exists(storage.locate(train)):
+        return False
+    folders = [entry.name for entry in entries(train) if entry.name.startswith(".")]
+    inside = [one for name in folders for one in entries(f"{train}/{name}")]
+    return any(entry.modified > moment for entry in inside)
+
+
 def entries(url: str) -> list[storage.Entry]:
     return storage.files_of(url).entries(url)
 
@@ -77,10 +87,12 @@ def start(workspace: Workspace, task: str, *arguments: str) -> subprocess.Popen[
 
 def await_line(process: subprocess.Popen[str], says: Callable[[str], bool]) -> None:
     assert process.stderr is not None
+    said = []
     for line in process.stderr:
+        said.append(line)
         if says(line):
             return
-    pytest.fail(f"ended with {process.wait()} before it said so")
+    pytest.fail(f"ended with {process.wait()} before it said so:\n{''.join(said)}")
 
 
 def is_training(line: str) -> bool:
@@ -136,11 +148,14 @@ def test_a_model_file_on_hdfs_starts_a_training(hdfs: Hdfs, tmp_path: Path) -> N
 @pytest.mark.long
 def test_training_outlives_a_restart_of_the_namenode(hdfs: Hdfs, tmp_path: Path) -> None:
     workspace, home = experiment(hdfs, tmp_path)
-    with start(workspace, "Train", "--set", "train.num_epoch=400") as training:
+    often = ("--set", "train.checkpoint_seconds=2")
+    with start(workspace, "Train", "--set", "train.num_epoch=1200", *often) as training:
         await_line(training, is_training)
         hdfs.namenode.kill()
-        await_line(training, is_training)
+        await_line(training, lambda line: "no checkpoint could be written, training" in line)
+        before = time.time_ns()
         hdfs.start()
+        await_that("a checkpoint is there", lambda: written_after(home, before))
         _, said = training.communicate()
     assert training.returncode == 0, said
     assert len(results(home, "Train")) == 1

@@ -1,13 +1,12 @@
-"""Saves and loads a model of 500 MB by Keras on this machine, then on HDFS; prints the peaks.
+"""Saves and loads a model of 500 MB; prints the peak of memory, MB, and whether it came back.
 
-Run by ``test_large_model.py``, in a process of its own: a peak never falls again.
+Run by ``test_large_model.py``, each time in a process of its own: a peak never falls again.
 """
 
 from __future__ import annotations
 
 import resource
 import sys
-from pathlib import Path
 
 import keras
 
@@ -16,23 +15,19 @@ from distkeras import storage
 UNITS = 11_180  # squared, in float32: 500 MB
 
 
-def peak() -> float:
-    """The most memory that this process has had, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def main(local: Path, remote: str) -> None:
-    """Prints both peaks, and whether the model came back."""
+def main(how: str, where: str) -> None:
+    """By Keras alone ("keras"), or by ``storage`` ("storage")."""
     layers = [keras.Input((UNITS,)), keras.layers.Dense(UNITS, use_bias=False)]
     model = keras.Sequential(layers)
-    model.save(local)
-    keras.saving.load_model(local)
-    by_keras = peak()
-    storage.save_model(model, remote)
-    same = storage.load_model(remote)
-    equal = bool((same.weights[0] == model.weights[0]).numpy().all())
-    print(by_keras, peak(), local.stat().st_size / 1e6, int(equal))
+    if how == "keras":
+        model.save(where)
+        same = keras.saving.load_model(where)
+    else:
+        storage.save_model(model, where)
+        same = storage.load_model(where)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(peak, int((same.weights[0] == model.weights[0]).numpy().all()))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(*sys.argv[1:])

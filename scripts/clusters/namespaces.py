@@ -28,6 +28,8 @@ __all__ = ["Host", "Namespaces", "unavailable"]
 PREFIX = "distkeras"
 #: Of every run: no two runs see each other.
 NETWORK = "10.83.0"
+#: The address of no network card.
+NOBODY = "02:00:00:00:00:00"
 #: Where ``ip netns exec`` looks for files that a host has in the place of those in /etc.
 ETC = Path("/etc/netns")
 #: Seconds that a process may take to end when it is asked to, before it is killed.
@@ -57,9 +59,21 @@ class Host:
         """Runs a command on this host; arguments as those of ``subprocess.run``."""
         return subprocess.run(self._inside(command), **options)
 
+    def lose(self, other: Host) -> None:
+        """Has everything that this host sends to the other one be lost; the way back is open."""
+        # There is no such card: the switch hands the packets to nobody, and nobody is told.
+        self._neighbour("replace", other, "lladdr", NOBODY, "nud", "permanent")
+
+    def reach(self, other: Host) -> None:
+        """Has what this host sends to the other one arrive again."""
+        self._neighbour("del", other)
+
     def pids(self) -> list[int]:
         """The processes that run on this host."""
         return _pids(self.namespace)
+
+    def _neighbour(self, verb: str, other: Host, *arguments: str) -> None:
+        _ip("-n", self.namespace, "neigh", verb, other.address, *arguments, "dev", "eth0")
 
     def _inside(self, command: Sequence[str]) -> list[str]:
         named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name]

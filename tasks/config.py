@@ -24,6 +24,7 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    "DEADLINES",
     "EvaluateSpec",
     "Experiment",
     "ModelSpec",
@@ -100,7 +101,10 @@ class OptimizerSpec(BaseModel):
 
 
 #: Keys of ``[train]`` for which each trainer has a default of its own, or no use at all.
+#: Keys of ``[train]`` that say how long something waits, and nothing of what is learned.
+DEADLINES = ("timeout", "worker_timeout", "round_timeout")
 _OPTIONAL = (
+    *DEADLINES,
     "num_workers",
     "communication_window",
     "learning_rate",
@@ -159,6 +163,16 @@ class TrainSpec(_Section):
         60.0,
         ge=0,
         description="Between two checkpoints, from which a killed run goes on; 0 for none.",
+    )
+
+    timeout: float | None = Field(
+        None, gt=0, description="Seconds that a worker waits for the parameter server; 60."
+    )
+    worker_timeout: float | None = Field(
+        None, gt=0, description="Seconds that a connected worker may be silent; 600."
+    )
+    round_timeout: float | None = Field(
+        None, gt=0, description="Seconds that synchronous workers wait for the last of them; 600."
     )
 
     @field_validator("worker_optimizer", mode="before")

@@ -9,7 +9,7 @@ from typing import Any
 
 from distkeras.errors import DistkerasError
 from distkeras.storage import fingerprint, sha256
-from tasks.config import Experiment, ModelSpec
+from tasks.config import DEADLINES, Experiment, ModelSpec
 from tasks.modules import locate
 
 __all__ = ["digest", "evaluate_parts", "preprocess_parts", "train_parts"]
@@ -46,8 +46,8 @@ def train_parts(experiment: Experiment) -> dict[str, Any]:
         DataError: the model's file is not there.
     """
     spec = experiment.train
-    # How often it is saved meanwhile does not change what is learned.
-    config = spec.model_dump(mode="json", exclude={"checkpoint_seconds"})
+    # How often it is saved meanwhile, and how long who waits, does not change what is learned.
+    config = spec.model_dump(mode="json", exclude={"checkpoint_seconds", *DEADLINES})
     return {"model": _model_digest(spec.model), "config": config}
 
 

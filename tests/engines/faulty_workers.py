@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -27,6 +28,7 @@ import numpy as np
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
+from distkeras.errors import DistkerasError
 from distkeras.rules import Rule, Window, downpour
 from distkeras.trainers import DOWNPOUR
 from distkeras.transport import frames
@@ -53,6 +55,17 @@ class Fault(NamedTuple):
 def die() -> None:
     """The end of this process, without a word."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def pause() -> None:
+    """This process stands still for three seconds, with all its threads."""
+    subprocess.Popen(["sh", "-c", f"sleep 3; kill -CONT {os.getpid()}"])
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def stop() -> None:
+    """This process stands still until it is killed."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def fail() -> None:
@@ -97,6 +110,8 @@ PLACES: dict[str, Callable[[], None]] = {
     "a cut at half a frame": when_sending(0.5, lambda one: one.shutdown(socket.SHUT_RDWR)),
     "a cut before the answer": when_sending(1.0, lambda one: one.shutdown(socket.SHUT_RDWR)),
     "lost shuffle files": lose_shuffle_files,
+    "a pause": pause,
+    "a stop": stop,
 }
 AFTER_THE_ANSWER = "after the answer"
 
@@ -162,8 +177,12 @@ def train(spark: SparkSession, asked: dict[str, Any], folder: Path) -> dict[str,
         batch_size=BATCH,
         communication_window=WINDOW,
         timeout=60.0,
+        worker_timeout=asked["worker_timeout"],
     )
-    weights = trainer.train(rows).get_weights()
+    try:
+        weights = trainer.train(rows).get_weights()
+    except DistkerasError as problem:
+        return {"error": f"{type(problem).__name__}: {problem}"}
     return {
         "weights": np.concatenate([array.ravel() for array in weights]).tolist(),
         "report": trainer.report,

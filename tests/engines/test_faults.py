@@ -18,7 +18,7 @@ import pytest
 from tests.engines.faulty_workers import AFTER_THE_ANSWER, BATCH, PLACES, ROWS, WINDOW, Fault
 
 #: Where a worker's process ends, or only its connection; in any order and together.
-SUDDEN = [*(place for place in PLACES if place != "lost shuffle files"), AFTER_THE_ANSWER]
+SUDDEN = [*list(PLACES)[:6], AFTER_THE_ANSWER]
 
 
 class Asked(NamedTuple):
@@ -28,6 +28,7 @@ class Asked(NamedTuple):
     epochs: int
     faults: list[Fault]
     squares: bool = False
+    worker_timeout: float = 600.0
 
 
 def drawn(seed: int) -> list[Fault]:
@@ -52,20 +53,24 @@ def drawn(seed: int) -> list[Fault]:
 DISTURBED = [
     *(Asked(2, 2, drawn(seed)) for seed in range(4)),
     Asked(2, 2, [Fault(1, 0, 2, "lost shuffle files"), Fault(1, 1, 1, "lost shuffle files")]),
+    Asked(2, 2, [Fault(0, 0, 2, "a pause"), Fault(1, 0, 3, "a pause")], worker_timeout=30.0),
 ]
+#: Ends with an error; the training after it is the next one.
+STOPPED = Asked(2, 2, [Fault(1, 0, 2, "a stop")], worker_timeout=3.0)
 #: The center of the second is that of the first.
 ALONE = [
     Asked(1, 2, [], squares=True),
     Asked(1, 2, [Fault(0, n, 2, place) for n, place in enumerate(SUDDEN[:3])], squares=True),
 ]
 TOGETHER = [*DISTURBED, *ALONE]
+ALL = [STOPPED, *TOGETHER]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("faults")
     script = Path(__file__).with_name("faulty_workers.py")
-    asked = json.dumps([one._asdict() for one in TOGETHER])
+    asked = json.dumps([one._asdict() for one in ALL])
     done = subprocess.run(
         [sys.executable, str(script), str(folder)],
         input=asked,
@@ -77,9 +82,23 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def results(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return outcomes[1:]
+
+
+def test_a_worker_that_was_stopped_is_named(outcomes: list[dict[str, Any]]) -> None:
+    assert outcomes[0]["error"].startswith(
+        "ExchangeTimeout: the parameter server heard nothing of worker 1 at 127.0.0.1:"
+    )
+    assert "for 3 s (worker_timeout)" in outcomes[0]["error"]
+
+
 def test_there_are_as_many_faults_as_are_asked_for() -> None:
     assert sum(len(one.faults) for one in TOGETHER) >= 20
-    assert {fault.place for one in DISTURBED for fault in one.faults} == {*SUDDEN, *PLACES}
+    assert {fault.place for one in DISTURBED for fault in one.faults} == {
+        *(*SUDDEN, "lost shuffle files", "a pause")
+    }
 
 
 @pytest.mark.parametrize("number", range(len(TOGETHER)))

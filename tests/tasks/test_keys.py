@@ -46,6 +46,8 @@ def test_keys_are_stable_and_in_the_path() -> None:
         ("evaluate.predictions=true", [False, False, True]),
         ("preprocess.split.seed=1", [True, True, True]),
         ("output=elsewhere", [False, False, False]),
+        ("train.checkpoint_seconds=1", [False, False, False]),
+        ("train.worker_timeout=30", [False, False, False]),
         ("train.batch_size=32", [False, False, False]),
     ],
 )

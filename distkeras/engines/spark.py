@@ -31,6 +31,7 @@ from distkeras.engines.serving import serving
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import table_of
 from distkeras.engines.task import Job, run
+from distkeras.engines.unlogged import unlogged
 from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem, WorkerFailed
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
@@ -172,7 +173,8 @@ class _SparkJob:
         try:
             work = partial(_train_partition, job=self._job)
             together = self._job.rule.synchronous
-            trained = self._rows.mapInArrow(work, "windows int", barrier=together)
+            with unlogged():  # The job holds the run's secret.
+                trained = self._rows.mapInArrow(work, "windows int", barrier=together)
             # Spark gives a barrier stage up that ends its job, and runs one again that a shuffle
             # follows.
             (trained.repartition(1) if together else trained).collect()

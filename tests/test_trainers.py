@@ -96,9 +96,10 @@ def test_one_worker_and_a_window_of_one_are_plain_training(frame: DataFrame) -> 
             np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_model_bit_for_bit(frame: DataFrame) -> None:
+@pytest.mark.parametrize("name", ["SingleTrainer", "AveragingTrainer", "EASGD", "DiLoCo"])
+def test_the_same_seed_gives_the_same_model_bit_for_bit(frame: DataFrame, name: str) -> None:
     runs = [
-        SingleTrainer(mlp(), **arguments(seed=seed)).train(frame).get_weights()
+        TRAINERS[name](mlp(), **arguments(seed=seed)).train(frame).get_weights()
         for seed in (1, 1, 2)
     ]
     for first, second in zip(runs[0], runs[1], strict=True):

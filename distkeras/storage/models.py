@@ -49,12 +49,16 @@ def save_model(model: Any, url: Url) -> None:
         files.discard(str(staged))
 
 
-def load_model(url: Url, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def load_model(
+    url: Url, custom_objects: Mapping[str, Any] | None = None, *, allow_lambda: bool = False
+) -> Any:
     """Loads a Keras model in safe mode, after checking its checksum if one lies beside it.
 
     Args:
         url: a ``.keras`` file.
         custom_objects: the classes and functions that Keras does not know, by name.
+        allow_lambda: whether ``Lambda`` layers may bring code of their own, which then runs here
+            with all that this process may do: only for files that you have made yourself.
 
     Raises:
         StorageError: it is missing, damaged, or asks for code that safe mode refuses.
@@ -68,7 +72,9 @@ def load_model(url: Url, custom_objects: Mapping[str, Any] | None = None) -> Any
             with warnings.catch_warnings():
                 # A model from a trainer has no optimizer state: it stayed with the workers.
                 warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-                return keras.saving.load_model(path, custom_objects=custom_objects, safe_mode=True)
+                return keras.saving.load_model(
+                    path, custom_objects=custom_objects, safe_mode=not allow_lambda
+                )
         except (ValueError, TypeError, OSError, KeyError, BadZipFile) as error:
             reason = " ".join(str(error).split())
             raise StorageError(f"{place}: cannot be loaded as a Keras model: {reason}") from error

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distkeras import storage
@@ -314,7 +315,7 @@ class TestModels:
         sidecar.write_text(sidecar.read_text() + "0" * 64 + "  model.keras\n")
         storage.load_model(url)
 
-    def test_code_in_a_model_is_refused(self, tmp_path: Path) -> None:
+    def test_code_in_a_model_is_refused_unless_it_is_allowed(self, tmp_path: Path) -> None:
         import keras
 
         layers = [keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)]
@@ -322,6 +323,8 @@ class TestModels:
         with pytest.raises(StorageError, match="Lambda") as caught:
             storage.load_model(tmp_path / "model.keras")
         assert "\n" not in str(caught.value)
+        allowed = storage.load_model(tmp_path / "model.keras", allow_lambda=True)
+        assert allowed.predict(np.zeros((1, 3)), verbose=0).tolist() == [[1.0, 1.0, 1.0]]
 
     def test_wrong_ending_and_missing_file(self, tmp_path: Path, model: object) -> None:
         with pytest.raises(DistkerasError, match=r"model\.h5: .* must end in \.keras"):

@@ -163,6 +163,7 @@ class TcpServer:
     def _reply(
         self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]
     ) -> tuple[Header] | tuple[Header, Vector]:
+        _check_length(header)
         who = header.partition, header.attempt
         if header.kind is Kind.UPDATE:
             vector, staleness, rows, stop = self._server.exchange(
@@ -214,6 +215,13 @@ def _listen(host: str, first: int, retries: int) -> socket.socket:
             raise EnvironmentProblem(
                 f"cannot listen for workers at {host}:{tried}: {problem.strerror or problem}"
             ) from None
+
+
+def _check_length(header: Header) -> None:
+    """Only a window has a vector; its length is checked where it is known."""
+    most = MAX_TEXT if header.kind is Kind.FAIL else 0
+    if header.kind is not Kind.UPDATE and header.length > most:
+        raise ProtocolError(f"{header.kind.name} came with {header.length} bytes, not {most}")
 
 
 def _refuse(wire: Wire, error: DistkerasError) -> None:

@@ -29,6 +29,7 @@ from distkeras.errors import (
 from distkeras.messages import MAX_TEXT, NONCE, Header, Kind, proof
 from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
+from distkeras.transport.newcomers import Newcomers
 from distkeras.vectors import Vector
 
 __all__ = ["TcpServer"]
@@ -69,6 +70,7 @@ class TcpServer:
         self._server = server
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
+        self._newcomers = Newcomers(server.workers)
         self._listener = _listen(host, port, retries)
         #: Of the accepting thread alone while it runs.
         self._serving: dict[threading.Thread, Wire] = {}
@@ -115,6 +117,7 @@ class TcpServer:
     def _admit(self, connection: socket.socket, peer: str) -> None:
         _keep_alive(connection)
         wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT))
+        self._newcomers.add(wire)
         name = f"distkeras-worker-{peer}"
         thread = threading.Thread(target=self._serve, args=(wire,), name=name, daemon=True)
         thread.start()
@@ -129,7 +132,7 @@ class TcpServer:
 
     def _serve(self, wire: Wire) -> None:
         try:
-            authenticate_client(wire, self._token)
+            self._prove(wire)
             wire.trust(self._bound)
             # A worker may compute for as long as it likes; a dead one closes its connection.
             wire.deadline = None
@@ -142,6 +145,12 @@ class TcpServer:
             log.warning("closed the connection from %s: %s", wire.peer, problem)
         finally:
             wire.close()
+
+    def _prove(self, wire: Wire) -> None:
+        try:
+            authenticate_client(wire, self._token)
+        finally:
+            self._newcomers.remove(wire)
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
         try:

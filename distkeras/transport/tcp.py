@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a newcomer has to prove itself.
 HANDSHAKE_TIMEOUT = 10.0
+#: Connections that the kernel keeps until they are accepted. One too many is not heard, and tries
+#: again after a second, or three: many workers may start at the same moment.
+BACKLOG = 1024
 #: Seconds to wait when no connection can be accepted, as when no file descriptor is left.
 PAUSE = 0.2
 
@@ -215,7 +218,7 @@ def _listen(host: str, first: int, retries: int) -> socket.socket:
     while True:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=128)
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
         except OSError as problem:
             if problem.errno == errno.EADDRINUSE and port < last:
                 port += 1

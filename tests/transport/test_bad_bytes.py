@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distkeras.conversation import Update
+from distkeras.errors import ProtocolError
 from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header, Kind
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
-from tests.linear import WIDTH, server_of
+from tests.linear import WIDTH, server_of, update
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN
 
@@ -174,3 +175,17 @@ def test_verbs_before_the_handshake_are_not_heard(
         data = peers.read_all(connection)
     assert data == b"" or Header.unpack(data[: HEADER.size]).kind is Kind.CHALLENGE
     assert 77 not in server.unfinished
+
+
+def test_one_connection_may_speak_for_two_workers_and_each_has_its_own_windows(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    with TcpChannel(address, TOKEN, WIDTH, PATIENCE) as channel:
+        for partition in (10, 11):
+            assert channel.join(partition, 0, 4).sequence == 0
+        for sequence, partition in ((0, 10), (0, 11), (1, 11)):
+            channel.exchange(update(sequence, partition=partition))
+        with pytest.raises(ProtocolError, match="worker 10 sent window 2, but 1 is next"):
+            channel.exchange(update(2, partition=10))
+        assert channel.join(10, 1, 4).sequence == 1
+        assert channel.join(11, 1, 4).sequence == 2

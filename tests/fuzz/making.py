@@ -58,10 +58,12 @@ class Known(NamedTuple):
     Attributes:
         attempt: the newest.
         following: the window that is next.
+        rows: in the partition.
     """
 
     attempt: int = 0
     following: int = 0
+    rows: int = ROWS
 
 
 class Author:
@@ -70,10 +72,12 @@ class Author:
     Args:
         choices: what to write.
         known: the partitions that have joined.
+        odds: of so many frames, four are broken.
     """
 
-    def __init__(self, choices: Choices, known: Mapping[int, Known]) -> None:
+    def __init__(self, choices: Choices, known: Mapping[int, Known], odds: int) -> None:
         self._choices = choices
+        self._odds = odds
         self._known = dict(known)
 
     def stream(self) -> bytes:
@@ -95,7 +99,7 @@ class Author:
         return (self._damaged(hello) if way == 2 else hello) + self.stream()
 
     def _frame(self) -> bytes:
-        way = self._choices.below(32)
+        way = self._choices.below(self._odds)
         if way == 4:
             return self._choices.data(self._choices.below(200))
         frame = framed(*self._message())
@@ -121,7 +125,8 @@ class Author:
         known = self._known.get(partition, Known())
         if kind is Kind.JOIN:
             known = self._known[partition] = self._tried_again(known)
-        header = Header(kind, partition, 0 if self._rarely() else known.attempt, rows=ROWS)
+        attempt = 0 if self._rarely() else known.attempt
+        header = Header(kind, partition, attempt, rows=known.rows)
         if kind is Kind.UPDATE:
             header = self._window(header, known)
         return self._odd(header) if self._rarely() else header, self._payload(kind)
@@ -135,12 +140,12 @@ class Author:
 
     def _tried_again(self, known: Known) -> Known:
         newer = known.attempt + (self._choices.below(6) == 1)
-        return Known(min(newer, 2**64 - 1), known.following)
+        return known._replace(attempt=min(newer, 2**64 - 1))
 
     def _window(self, header: Header, known: Known) -> Header:
         again = bool(known.following) and not self._choices.below(6)
         sequence = known.following - again
-        self._known[header.partition] = Known(known.attempt, sequence + 1)
+        self._known[header.partition] = known._replace(following=sequence + 1)
         return header._replace(sequence=sequence, wait=0.25)
 
     def _odd(self, header: Header) -> Header:

@@ -31,6 +31,8 @@ BOUND = 4 * VALUES + MAX_TEXT
 #: Frames that are sent before their answers are read. The kernel holds more than ten answers back
 #: until the first were taken, and forgets them when the server closes.
 AT_ONCE = 4
+#: Of so many frames, four are broken; each ends its connection.
+ODDS = 24
 #: What each verb is answered with, where it is not refused.
 ANSWERS = {
     Kind.UPDATE: Kind.ANSWER,
@@ -66,16 +68,17 @@ class Ledger:
         assert kind is ANSWERS.get(asked.kind), f"{kind.name} to {asked.kind.name}"
         if kind is Kind.WELCOME:
             assert asked.partition < WORKERS
-            known = self.known.get(asked.partition, Known())
+            known = self.known.get(asked.partition, Known(rows=asked.rows))
             assert asked.attempt >= known.attempt
-            self.known[asked.partition] = Known(asked.attempt, known.following)
+            assert asked.rows == known.rows > 0
+            self.known[asked.partition] = known._replace(attempt=asked.attempt)
         if kind is Kind.ANSWER:
             return self._merged(frame)
         return f"answered: {asked.kind.name}"
 
     def _merged(self, frame: Frame) -> str:
         asked, (loss, *_) = frame.header, frame.values
-        attempt, following = self.known[asked.partition]
+        attempt, following, _ = self.known[asked.partition]
         assert asked.attempt >= attempt
         if asked.sequence == following - 1:
             return "answered: again"
@@ -86,11 +89,11 @@ class Ledger:
 
     def merge(self, asked: Header, vector: np.ndarray) -> None:
         """A window that was answered for the first time."""
-        assert 0 < asked.rows <= ROWS * (asked.epoch + 1)
+        known = self.known[asked.partition]
+        assert 0 < asked.rows <= known.rows * (asked.epoch + 1)
         self.center = self.center + vector
         self.clock, self.rows = self.clock + 1, self.rows + asked.rows
-        attempt, following = self.known[asked.partition]
-        self.known[asked.partition] = Known(attempt, following + 1)
+        self.known[asked.partition] = known._replace(following=known.following + 1)
 
 
 class Target:
@@ -124,7 +127,7 @@ class Target:
     def play(self, choices: Choices) -> None:
         """One connection to its end, and then everything that must hold."""
         others = {p: known for p, known in self._ledger.known.items() if p != HEALTHY}
-        author = Author(choices, others)
+        author = Author(choices, others, ODDS)
         if choices.below(8) == 1:
             self._before_the_proof(author.handshake())
         else:

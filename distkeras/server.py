@@ -207,7 +207,8 @@ class ParameterServer:
         with self._lock:
             kept = [one for one in self.failures if one.partition == failure.partition]
             if len(kept) >= MAX_FAILURES:
-                self.failures.remove(kept[0])
+                # A new list: the driver may be reading the old one.
+                self.failures = [one for one in self.failures if one is not kept[0]]
             self.failures.append(failure)
 
     def center_now(self) -> tuple[Vector, int, float]:

@@ -29,8 +29,8 @@ PROCESSES = 4
 WARM_UP = 0.25
 #: What may still grow from the first third after that to the last: MiB, and descriptors.
 MEMORY_SLACK, DESCRIPTOR_SLACK = 2.0, 8
-#: Seconds that the workers have to leave after the server has said that it has enough.
-END_TIMEOUT = 60.0
+#: Seconds that the workers have to join, and to leave when the server says that it has enough.
+TIMEOUT = 120.0
 
 
 class Sample(NamedTuple):
@@ -91,6 +91,7 @@ def soak(load: Load, tell: Callable[[Sample], None] = lambda _: None) -> Outcome
     with complaints, TcpServer(server, token) as tcp:
         before = sample(0.0, server)
         with clients(tcp.address, token, load) as processes:
+            wait_for(lambda: len(server.unfinished) == load.workers, "all workers have joined")
             samples = list(watched(load, books, tell))
             server.stop("enough")
             sent = [one for process in processes for one in report_of(process)]
@@ -164,15 +165,29 @@ class Books:
 
 def settled(server: ParameterServer, before: Sample) -> list[str]:
     """What is left behind when every worker has left."""
-    end = time.monotonic() + END_TIMEOUT
-    while True:
+
+    def as_before() -> bool:
         now = sample(0.0, server)
-        if (now.descriptors, now.threads) <= (before.descriptors, before.threads):
-            break
-        if time.monotonic() > end:
-            return [f"left behind: {now}, before {before}"]
-        time.sleep(0.05)
+        return now.descriptors <= before.descriptors and now.threads <= before.threads
+
+    try:
+        wait_for(as_before, f"descriptors and threads are {before[3:]} again")
+    except TimeoutError as late:
+        return [f"{late}: {sample(0.0, server)}"]
     return [f"unfinished: {server.unfinished}"] if server.unfinished else []
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Until it holds.
+
+    Raises:
+        TimeoutError: if that takes too long.
+    """
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {TIMEOUT:g} s: {what}")
+        time.sleep(0.05)
 
 
 def unsteady(samples: list[Sample]) -> list[str]:
@@ -222,7 +237,7 @@ def clients(
 
 def report_of(process: subprocess.Popen[str]) -> list[Sent]:
     """What a process of workers says when they have left."""
-    text, _ = process.communicate(timeout=END_TIMEOUT)
+    text, _ = process.communicate(timeout=TIMEOUT)
     return [Sent(**one) for one in json.loads(text)] if text else []
 
 

@@ -137,6 +137,21 @@ def test_finite_vectors_cannot_make_the_center_infinite(server: ParameterServer)
     assert server.exchange(update(0, -LARGE, partition=1)).vector.tolist() == [0, 0, 0]
 
 
+def test_a_refused_window_leaves_the_round_open_for_the_next_try() -> None:
+    server = ParameterServer(np.zeros(WIDTH, np.float32), averaging(), workers=2)
+    for partition in range(2):
+        server.join(partition, 0, rows=8)
+    assert server.offer(update(0, [2, 0, 0])) is None
+    for bad in (update(0, [np.nan, 0, 0], partition=1), update(0, loss=np.inf, partition=1)):
+        with pytest.raises(TrainingDiverged, match="at worker 1, epoch 0, window 0"):
+            server.offer(bad)
+    with pytest.raises(ProtocolError, match="worker 1 sent window 0 of 9 rows"):
+        server.offer(update(0, partition=1, rows=9))
+    assert (server.center.tolist(), server.clock) == ([0, 0, 0], 0)
+    assert server.offer(update(0, [4, 0, 0], partition=1)) is not None
+    assert (server.center.tolist(), server.clock) == ([3, 0, 0], 2)
+
+
 def test_a_round_of_finite_vectors_cannot_make_the_center_infinite() -> None:
     server = ParameterServer(np.zeros(WIDTH, np.float32), averaging(), workers=2)
     for partition in range(2):

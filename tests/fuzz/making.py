@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from tests.linear import WIDTH, WORKERS
+
+T = TypeVar("T")
 
 #: Of fields: around everything that is a bound somewhere.
 NUMBERS = (
@@ -174,7 +176,7 @@ class Author:
     def _rarely(self) -> bool:
         return self._choices.below(24) == 1
 
-    def _pick(self, among):
+    def _pick(self, among: Sequence[T]) -> T:
         return among[self._choices.below(len(among))]
 
 

@@ -38,10 +38,10 @@ def run(stage: str, frames: int) -> dict[str, Any]:
         command += ["--counts", str(counts), f"-seed={SEED}", f"-max_len={LONGEST}"]
         command += [f"-rss_limit_mb={MEMORY}", f"-artifact_prefix={FINDINGS}/{stage}-"]
         command += ["-len_control=0", "-verbosity=0"]  # Long ones from the start.
-        status = subprocess.run(command, check=False).returncode
-        if status or not counts.exists():
+        ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+        if ran.returncode or not counts.exists():
             raise SystemExit(
-                f"{stage}: status {status}; see it again with "
+                f"{ran.stderr}\n{stage}: status {ran.returncode}; see it again with "
                 f"{sys.executable} -m tests.fuzz.stage {stage} {FINDINGS}/{stage}-crash-..."
             )
         told: dict[str, Any] = json.loads(counts.read_text())

@@ -20,7 +20,7 @@ test: lint
 test-clusters: $(STAMP)
 	$(BIN)/python -m pytest -m long tests/clusters tests/storage
 
-# More than a million frames that are wrong in one way or another: about eight minutes.
+# More than a million frames that are wrong in one way or another: about a quarter of an hour.
 fuzz: $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz
 

@@ -17,18 +17,20 @@ from tests.transport.peers import LOOPBACK, PATIENCE
 
 #: Bytes of a vector that the trusting wire believes; 0 for one that trusts nobody yet.
 SIZES = (16, 0)
-#: Of so many frames, four are broken.
-ODDS = 16
 
 
 class Parser:
     """A listener for pairs of sockets; a context manager.
 
+    Args:
+        odds: of so many frames, four are broken; each ends its stream.
+
     Attributes:
         counts: frames by what became of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, odds: int) -> None:
+        self._odds = odds
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> Parser:
@@ -41,7 +43,7 @@ class Parser:
     def play(self, choices: Choices) -> None:
         """Sends one stream, and compares what comes out with what must."""
         size = SIZES[choices.below(len(SIZES))]
-        data = Author(choices, {}, ODDS).stream()
+        data = Author(choices, {}, self._odds).stream()
         bound = size + MAX_TEXT if size else NONCE + 32
         frames, ending = read(data, bound)
         with self._pair() as (sender, receiver):

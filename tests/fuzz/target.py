@@ -31,8 +31,6 @@ BOUND = 4 * VALUES + MAX_TEXT
 #: Frames that are sent before their answers are read. The kernel holds more than ten answers back
 #: until the first were taken, and forgets them when the server closes.
 AT_ONCE = 4
-#: Of so many frames, four are broken; each ends its connection.
-ODDS = 24
 #: What each verb is answered with, where it is not refused.
 ANSWERS = {
     Kind.UPDATE: Kind.ANSWER,
@@ -99,11 +97,15 @@ class Ledger:
 class Target:
     """A server, a healthy worker on it, and the ledger of both; a context manager.
 
+    Args:
+        odds: of so many frames, four are broken; each ends its connection.
+
     Attributes:
         counts: frames by what became of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, odds: int) -> None:
+        self._odds = odds
         self.counts: Counter[str] = Counter()
         self._server = server_of(downpour())
         self._ledger = Ledger()
@@ -127,7 +129,7 @@ class Target:
     def play(self, choices: Choices) -> None:
         """One connection to its end, and then everything that must hold."""
         others = {p: known for p, known in self._ledger.known.items() if p != HEALTHY}
-        author = Author(choices, others, ODDS)
+        author = Author(choices, others, self._odds)
         if choices.below(8) == 1:
             self._before_the_proof(author.handshake())
         else:

@@ -45,7 +45,7 @@ def played(target: Parser | Target, frames: int) -> Counter[str]:
 
 
 def test_the_parser_takes_frames_and_nothing_else() -> None:
-    with bounded_memory(), Parser() as parser:
+    with bounded_memory(), Parser(odds=16) as parser:
         counts = played(parser, PARSED)
     assert {"whole", "cut off", *BROKEN} <= set(+counts), counts
 
@@ -55,7 +55,7 @@ def test_a_live_server_keeps_its_center_its_workers_and_its_memory(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR, "distkeras")  # Thousands of warnings are as they should be.
-    with bounded_memory(), Target() as target:
+    with bounded_memory(), Target(odds=24) as target:
         counts = played(target, SERVED)
     refused = [f"refused: {name}" for name in ("ProtocolError", "TrainingDiverged", "DataError")]
     answered = [f"answered: {verb}" for verb in ("UPDATE", "again", "JOIN", "LEAVE", "FAIL")]

@@ -14,6 +14,7 @@ from tests.linear import WIDTH, WORKERS, server_of, update
 
 #: Finite, and twice it is not.
 LARGE = np.full(WIDTH, 3e38, np.float32)
+overflows = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 
 
 @pytest.fixture
@@ -126,6 +127,7 @@ def test_of_many_failures_the_last_few_are_kept_of_each_worker(server: Parameter
     ]
 
 
+@overflows
 def test_finite_vectors_cannot_make_the_center_infinite(server: ParameterServer) -> None:
     server.join(1, 0, rows=8)
     server.exchange(update(0, LARGE))
@@ -152,6 +154,7 @@ def test_a_refused_window_leaves_the_round_open_for_the_next_try() -> None:
     assert (server.center.tolist(), server.clock) == ([3, 0, 0], 2)
 
 
+@overflows
 def test_a_round_of_finite_vectors_cannot_make_the_center_infinite() -> None:
     server = ParameterServer(np.zeros(WIDTH, np.float32), averaging(), workers=2)
     for partition in range(2):

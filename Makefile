@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 
-.PHONY: run test test-clusters format lint benchmark package hdfs hdfs-stop clean distclean
+.PHONY: run test test-clusters fuzz soak format lint benchmark package hdfs hdfs-stop clean distclean
 
 run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
@@ -19,6 +19,21 @@ test: lint
 # HDFS, YARN and Spark on several hosts, for real and with parts of them killed: about 20 minutes.
 test-clusters: $(STAMP)
 	$(BIN)/python -m pytest -m long tests/clusters tests/storage
+
+# More than a million frames that are wrong in one way or another: about a quarter of an hour.
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz
+
+$(VENV)/fuzz: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 \
+		--constraint constraints.txt --editable ".[fuzz]"
+	touch $@
+
+# Two hundred workers on one server.
+SOAK_SECONDS ?= 600
+
+soak: $(STAMP)
+	$(BIN)/python -m tests.load --seconds $(SOAK_SECONDS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -57,7 +72,7 @@ $(STAMP): setup.py constraints.txt scripts/install_system.sh
 # Results, caches and temporary files; distclean also removes the environment.
 clean:
 	rm -rf output spark-warehouse metastore_db derby.log build dist *.egg-info
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

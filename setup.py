@@ -29,6 +29,8 @@ setup(
         'tomli>=2; python_version < "3.11"',
     ],
     extras_require={
+        # Not among those of "test": it has wheels for few systems.
+        "fuzz": ["atheris>=2.3"],
         "kerberos": ["requests-kerberos>=0.14"],
         "test": [
             "hypothesis>=6",

@@ -30,6 +30,13 @@ from distkeras.errors import (
     TrainingDiverged,
     TrainingError,
 )
+from distkeras.limits import (
+    MAX_FAILURES,
+    check_joining,
+    check_partition,
+    check_wait,
+    check_window,
+)
 from distkeras.members import Member, Snapshot
 from distkeras.rules import Exchange, Rule
 from distkeras.vectors import Vector
@@ -45,7 +52,8 @@ class ParameterServer:
         center: c, shape (P,), float32.
         rule: how updates are merged.
         metrics: the names of what an update reports, the loss first.
-        workers: how many a round of a synchronous rule waits for.
+        workers: how many there are; partitions from there on are refused. A round of a
+            synchronous rule waits for all of them.
         timeout: seconds that a round may wait for its last worker.
         patience: seconds between two signs of life to a worker that waits for others.
         now: the time in seconds since 1970, or since whatever a simulation begins with.
@@ -54,7 +62,7 @@ class ParameterServer:
         state: what the rule keeps for the center.
         stopped: why no further window is wanted; empty while they are.
         history: one record for each merged window, in the order of merging.
-        failures: what workers reported, in order.
+        failures: what workers reported, in order; of each the last few.
         resumed: windows and rows that an earlier run has merged.
     """
 
@@ -88,7 +96,9 @@ class ParameterServer:
         Raises:
             Superseded: if a newer attempt has joined.
             DataError: if an earlier attempt found another number of rows.
+            ProtocolError: if there is no such worker, or no such number of rows.
         """
+        check_joining(partition, rows, self.workers)
         with self._lock:
             known = self._partitions.get(partition)
             if known is None:
@@ -135,9 +145,10 @@ class ParameterServer:
 
         Raises:
             Superseded: if a newer attempt has joined.
-            ProtocolError: if the window is neither the next one nor the one before, or its
-                vector is not as long as the center.
-            TrainingDiverged: if the loss or the vector is not finite.
+            ProtocolError: if the window is neither the next one nor the one before, its vector
+                is not as long as the center, or it cannot have so many rows.
+            TrainingDiverged: if the loss or the vector is not finite, or the center would not be
+                with it. Other metrics may be NaN: some have no value on some rows.
             TrainingError: if the server was closed.
         """
         if update.vector.shape != self.center.shape:
@@ -175,7 +186,11 @@ class ParameterServer:
             partition: the worker.
             attempt: its try.
             wait: seconds that its last exchange took.
+
+        Raises:
+            ProtocolError: if it has not joined, or that is no number of seconds.
         """
+        check_wait(partition, wait)
         with self._lock:
             known = self._member(partition, attempt)
             known.left = True
@@ -183,8 +198,17 @@ class ParameterServer:
             self._end_round()
 
     def fail(self, failure: Failure) -> None:
-        """Keeps what a worker reports before it ends with an exception."""
+        """Keeps what a worker reports before it ends with an exception.
+
+        Raises:
+            ProtocolError: if there is no such worker.
+        """
+        check_partition(failure.partition, self.workers)
         with self._lock:
+            kept = [one for one in self.failures if one.partition == failure.partition]
+            if len(kept) >= MAX_FAILURES:
+                # A new list: the driver may be reading the old one.
+                self.failures = [one for one in self.failures if one is not kept[0]]
             self.failures.append(failure)
 
     def center_now(self) -> tuple[Vector, int, float]:
@@ -256,6 +280,7 @@ class ParameterServer:
                 f"worker {update.partition} sent window {update.sequence}, "
                 f"but {known.sequence} is next"
             )
+        check_window(update, known.rows)
         if not finite:
             raise TrainingDiverged(_diverged(update))
         if not self.rule.synchronous:
@@ -271,6 +296,8 @@ class ParameterServer:
         staleness = self.clock - known.clock
         exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
         merged = self.rule.merge(self.center, update.vector, exchange)
+        if not np.isfinite(merged.center).all():
+            raise TrainingDiverged(_overflow([update]))
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
         self._answer(known, update, merged.answer, staleness)
@@ -298,6 +325,8 @@ class ParameterServer:
         mean = total / np.float32(len(updates))
         exchange = Exchange(0, waiting[0].adopted, len(updates), self.state)
         merged = self.rule.merge(self.center, mean, exchange)
+        if not np.isfinite(merged.center).all():
+            raise TrainingDiverged(_overflow(updates))
         self.center, self.state = merged.center, merged.state
         for known, update in zip(waiting, updates, strict=True):
             self._note(known, update)
@@ -343,3 +372,9 @@ def _diverged(update: Update) -> str:
     if not np.isfinite(loss):
         return f"the loss became {loss} {place}: lower the learning rate or check the data"
     return f"a weight became NaN or infinite {place}: lower the learning rate or check the data"
+
+
+def _overflow(updates: Sequence[Update]) -> str:
+    """Each vector is finite, but the center would not be."""
+    windows = ", ".join(f"{one.sequence} of worker {one.partition}" for one in updates)
+    return f"a weight of the center would become infinite with window {windows}: lower the rates"

@@ -17,6 +17,8 @@ from distkeras.worker import Trained
 
 #: Weights of the model: as many as a row has features.
 WIDTH = 3
+#: Partitions that a server of these tests knows, where its rule does not wait for all of them.
+WORKERS = 16
 
 
 class Table:
@@ -53,8 +55,12 @@ class LinearReplica:
 
 
 def server_of(rule: Rule, metrics: tuple[str, ...] = ("loss",)) -> ParameterServer:
-    """A server whose center is a model that nobody trained."""
-    return ParameterServer(np.zeros(WIDTH, np.float32), rule, metrics)
+    """A server whose center is a model that nobody trained, for some workers.
+
+    For one of a synchronous rule: its rounds would wait for the others.
+    """
+    workers = 1 if rule.synchronous else WORKERS
+    return ParameterServer(np.zeros(WIDTH, np.float32), rule, metrics, workers)
 
 
 def update(sequence: int, vector: object = (1, 2, 3), loss: float = 0.5, **fields: int) -> Update:

@@ -13,7 +13,7 @@ from distkeras.server import ParameterServer
 
 
 def server_with(windows: int) -> ParameterServer:
-    server = ParameterServer(np.zeros(2, np.float32), downpour(), ("loss", "accuracy"))
+    server = ParameterServer(np.zeros(2, np.float32), downpour(), ("loss", "accuracy"), 4)
     server.join(0, 0, 100)
     for number in range(windows):
         metrics = np.float32([1 / (number + 1), 0.5])

@@ -117,7 +117,7 @@ class Clock:
 def watched(**fields: object) -> tuple[ParameterServer, Monitor, Clock]:
     """A server with one worker, and its monitor; an epoch has 8 rows, a window 4."""
     server, clock = server_of(downpour()), Clock()
-    server.now = clock
+    server.now, server.workers = clock, 1
     server.join(0, 0, rows=8)
 
     def measure(center: np.ndarray) -> dict[str, float]:

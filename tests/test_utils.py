@@ -18,7 +18,7 @@ keras = pytest.importorskip("keras")
 
 def history() -> History:
     """Worker 0 has two windows, worker 2 has three; the loss is 10 * worker + window."""
-    server = ParameterServer(np.zeros(2, np.float32), downpour(), ("loss", "accuracy"))
+    server = ParameterServer(np.zeros(2, np.float32), downpour(), ("loss", "accuracy"), 4)
     for worker, windows in ((0, 2), (2, 3)):
         server.join(worker, 0, 100)
         for window in range(windows):

@@ -74,7 +74,7 @@ class Leases:
         while True:
             with self._lock:
                 held = self._held.get(partition)
-                if held is None or (attempt > held.attempt and self._is_free(held)):
+                if held is None or (attempt > held.attempt and self._is_free(held, connection)):
                     held = self._held[partition] = _Lease(attempt, peer, time.monotonic())
                 if attempt <= held.attempt:
                     break
@@ -138,5 +138,6 @@ class Leases:
             self._closed = True
             self._lock.notify_all()
 
-    def _is_free(self, held: _Lease) -> bool:
-        return not held.connections or time.monotonic() - held.heard > self._seconds
+    def _is_free(self, held: _Lease, connection: object) -> bool:
+        others = held.connections - {connection}
+        return not others or time.monotonic() - held.heard > self._seconds

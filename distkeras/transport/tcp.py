@@ -25,6 +25,7 @@ from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_client
 from distkeras.transport.leases import Leases
+from distkeras.transport.newcomers import Newcomers
 from distkeras.vectors import Vector
 
 __all__ = ["Place", "TcpServer"]
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a newcomer has to prove itself.
 HANDSHAKE_TIMEOUT = 10.0
+#: Connections that the kernel keeps until they are accepted. One too many is not heard, and tries
+#: again after a second, or three: many workers may start at the same moment.
+BACKLOG = 1024
 #: Seconds to wait when no connection can be accepted, as when no file descriptor is left.
 PAUSE = 0.2
 
@@ -84,6 +88,7 @@ class TcpServer:
         self._server = server
         self._token = token
         self._bound = server.center.nbytes + 4 * len(server.metrics)
+        self._newcomers = Newcomers(server.workers)
         self._tls = place.tls
         self._listener = _listen(place)
         self.leases = Leases(lease, server.patience)
@@ -133,6 +138,7 @@ class TcpServer:
     def _admit(self, connection: socket.socket, peer: str) -> None:
         _keep_alive(connection)
         wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT))
+        self._newcomers.add(wire)
         name = f"distkeras-worker-{peer}"
         thread = threading.Thread(target=self._serve, args=(wire,), name=name, daemon=True)
         thread.start()
@@ -147,9 +153,7 @@ class TcpServer:
 
     def _serve(self, wire: Wire) -> None:
         try:
-            if self._tls is not None:
-                wire.secure(self._tls)
-            authenticate_client(wire, self._token)
+            self._prove(wire)
             wire.trust(self._bound)
             # A worker may compute for as long as it likes; a dead one closes its connection.
             wire.deadline = None
@@ -163,6 +167,14 @@ class TcpServer:
         finally:
             self.leases.lost(wire)
             wire.close()
+
+    def _prove(self, wire: Wire) -> None:
+        try:
+            if self._tls is not None:
+                wire.secure(self._tls)
+            authenticate_client(wire, self._token)
+        finally:
+            self._newcomers.remove(wire)
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
         try:
@@ -184,6 +196,7 @@ class TcpServer:
     def _reply(
         self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]
     ) -> tuple[Header] | tuple[Header, Vector]:
+        _check_length(header)
         who = header.partition, header.attempt
         self.leases.heard(*who, wire)
         if header.kind is Kind.UPDATE:
@@ -238,7 +251,7 @@ def _listen(place: Place) -> socket.socket:
     while True:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=128)
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
         except OSError as problem:
             if problem.errno == errno.EADDRINUSE and port < last:
                 port += 1
@@ -247,6 +260,13 @@ def _listen(place: Place) -> socket.socket:
             raise EnvironmentProblem(
                 f"cannot listen for workers at {host}:{tried}: {problem.strerror or problem}"
             ) from None
+
+
+def _check_length(header: Header) -> None:
+    """Only a window has a vector; its length is checked where it is known."""
+    most = MAX_TEXT if header.kind is Kind.FAIL else 0
+    if header.kind is not Kind.UPDATE and header.length > most:
+        raise ProtocolError(f"{header.kind.name} came with {header.length} bytes, not {most}")
 
 
 def _refuse(wire: Wire, error: DistkerasError) -> None:

@@ -96,7 +96,7 @@ def test_everything_comes_back() -> None:
 
 def test_a_vector_is_written_once() -> None:
     small = sum(map(len, pack(saved())))
-    server = ParameterServer(np.zeros(100_000, np.float32), RULES["DOWNPOUR"]())
+    server = ParameterServer(np.zeros(100_000, np.float32), RULES["DOWNPOUR"](), workers=10)
     for partition in range(10):
         server.join(partition, 0, 8)
     assert sum(map(len, pack(Saved({}, server.snapshot())))) < small + 400_000 + 4096

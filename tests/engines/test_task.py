@@ -57,7 +57,7 @@ def job() -> Job:
 @pytest.fixture
 def server(job: Job) -> Iterator[TcpServer]:
     center = np.zeros(job.layout.size, np.float32)
-    with TcpServer(ParameterServer(center, job.rule, ("loss", "accuracy")), TOKEN) as tcp:
+    with TcpServer(ParameterServer(center, job.rule, ("loss", "accuracy"), 4), TOKEN) as tcp:
         yield tcp
 
 
@@ -103,7 +103,7 @@ def test_a_replica_is_built_once_and_starts_as_new(job: Job, server: TcpServer) 
     replica = next(iter(task._kept.values()))
     first = [record.metrics for record in state(server).history]
     center = np.zeros(job.layout.size, np.float32)
-    with TcpServer(ParameterServer(center, job.rule, ("loss", "accuracy")), TOKEN) as again:
+    with TcpServer(ParameterServer(center, job.rule, ("loss", "accuracy"), 4), TOKEN) as again:
         run(batches(features, [0, 1] * 15), at(again, job), Assignment(0, 0))
         assert next(iter(task._kept.values())) is replica
         assert [record.metrics for record in state(again).history] == first

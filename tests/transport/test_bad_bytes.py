@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distkeras.conversation import Update
-from distkeras.messages import HEADER, NONCE, Header, Kind
+from distkeras.errors import ProtocolError
+from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header, Kind
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
-from tests.linear import WIDTH, server_of
+from tests.linear import WIDTH, server_of, update
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN
 
 UPDATE = Header(Kind.UPDATE, rows=4)
+JOIN = Header(Kind.JOIN, rows=4)
 #: Loss and vector of an update.
 PAYLOAD = np.float32([0.5, 1, 2, 3]).tobytes()
 
@@ -78,6 +80,18 @@ BAD = [
     pytest.param(framed(Header(Kind.ANSWER)), b"ANSWER came", id="a kind of the server's"),
     pytest.param(framed(Header(Kind.HELLO), bytes(64)), b"HELLO came", id="a kind out of turn"),
     pytest.param(framed(UPDATE, PAYLOAD), b"worker 0 spoke before it joined", id="a stranger"),
+    pytest.param(framed(Header(Kind.LEAVE)), b"worker 0 spoke before it joined", id="leaves first"),
+    pytest.param(framed(JOIN, PAYLOAD), b"JOIN came with 16 bytes, not 0", id="too much said"),
+    pytest.param(
+        framed(Header(Kind.FAIL), bytes(MAX_TEXT + 1)),
+        b"FAIL came with 65537 bytes, not 65536",
+        id="a book of a failure",
+    ),
+    pytest.param(
+        framed(JOIN, partition=2**32 - 1), b"worker 4294967295 is none of the 16", id="no worker"
+    ),
+    pytest.param(framed(JOIN, rows=0), b"worker 0 joined with 0 rows", id="no rows"),
+    pytest.param(framed(JOIN, rows=2**63), b"joined with 9223372036854775808 rows", id="all rows"),
 ]
 
 
@@ -161,3 +175,17 @@ def test_verbs_before_the_handshake_are_not_heard(
         data = peers.read_all(connection)
     assert data == b"" or Header.unpack(data[: HEADER.size]).kind is Kind.CHALLENGE
     assert 77 not in server.unfinished
+
+
+def test_one_connection_may_speak_for_two_workers_and_each_has_its_own_windows(
+    server: ParameterServer, address: tuple[str, int]
+) -> None:
+    with TcpChannel(address, TOKEN, WIDTH, PATIENCE) as channel:
+        for partition in (10, 11):
+            assert channel.join(partition, 0, 4).sequence == 0
+        for sequence, partition in ((0, 10), (0, 11), (1, 11)):
+            channel.exchange(update(sequence, partition=partition))
+        with pytest.raises(ProtocolError, match="worker 10 sent window 2, but 1 is next"):
+            channel.exchange(update(2, partition=10))
+        assert channel.join(10, 1, 4).sequence == 1
+        assert channel.join(11, 1, 4).sequence == 2

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 #: above its own. A new module or folder belongs into the highest row that has all it imports
 #: above it, and needs a row of its own only where no row will do.
 ROOMS = (
-    ("errors",),
+    ("errors", "logs"),
     (
         *("callbacks", "columns", "listener", "losses", "models", "scores", "spool", "storage"),
         *("vectors", "worker_errors"),
@@ -25,8 +25,9 @@ ROOMS = (
     ("metrics", "names"),
     ("rules", "schedule", "stopping"),
     ("conversation", "messages"),
-    ("members",),
+    ("attendance", "members"),
     ("server",),
+    ("chronicle",),
     ("prefetch", "transport"),
     ("worker",),
     ("replica",),
@@ -84,7 +85,9 @@ IMPORTERS = {
 
 #: Rooms that need NumPy and the standard library, and no more.
 PLAIN = (
+    "attendance",
     "errors",
+    "logs",
     "vectors",
     "rules",
     "schedule",

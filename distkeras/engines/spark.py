@@ -30,6 +30,7 @@ from distkeras.engines.summary import Summary
 from distkeras.engines.tables import table_of
 from distkeras.engines.task import Job, run
 from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem, WorkerFailed
+from distkeras.logs import log_to_stderr, logger
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
 from distkeras.transport.tcp import TcpServer
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["SparkEngine"]
+
+log = logger(__name__)
 
 #: Seconds between two looks at the server while the job runs.
 POLL = 0.5
@@ -114,6 +117,7 @@ class SparkEngine:
         with TcpServer(server, token, at.bind, at.port, at.retries) as tcp:
             cores = int(session.conf.get("spark.task.cpus", "1") or 1)
             told = replace(job, address=(at.host, tcp.address[1]), token=token, cores=cores)
+            log.info("workers connect to %s:%d, which is %s here", *told.address, tcp.address[0])
             task = _SparkJob(rows, told)
             try:
                 task.start()
@@ -184,6 +188,7 @@ def _train_partition(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa
     """The task: runs in Spark's Python worker."""
     from pyspark import TaskContext
 
+    log_to_stderr()
     context = TaskContext.get()
     if context is None:
         raise EnvironmentProblem("a worker runs only inside a Spark task")

@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from distkeras.callbacks import Callbacks, Trainee
+from distkeras.chronicle import working
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
+from distkeras.logs import logger
 from distkeras.names import KEY, SAMPLE_WEIGHT, Columns, feature
 from distkeras.rules import Rule
 from distkeras.schedule import Schedule
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from distkeras.replica import Replica, ReplicaSpec
 
 __all__ = ["Job", "fill", "run"]
+
+log = logger(__name__)
 
 #: The replica of the last task in this process: Spark re-uses its Python workers, and a window
 #: that is compiled already saves a second training its start.
@@ -50,6 +54,7 @@ class Job:
             where none is asked for (0).
         token: the run's secret, likewise.
         callbacks: of Keras, for each worker.
+        run: what the log calls the training.
     """
 
     spec: ReplicaSpec
@@ -63,6 +68,7 @@ class Job:
     address: tuple[str, int] = ("", 0)
     token: bytes = b""
     callbacks: tuple[Any, ...] = ()
+    run: str = ""
 
     def __repr__(self) -> str:
         """Without the token: a job may be printed."""
@@ -99,16 +105,20 @@ def run(
         TrainingError: as the server says.
     """
     with (
+        working(job.run, who.partition, who.attempt),
         TcpChannel(job.address, job.token, job.layout.size, job.timeout) as channel,
         Spool(job.memory, directory) as rows,
     ):
         try:
             fill(rows, batches, job.columns, job.spec.dtypes)
+            log.info("got %d rows%s", len(rows), ", more than memory_mb" * rows.spilled)
             if not len(rows):
                 raise DataError(f"worker {who.partition} got no rows: use fewer workers")
             replica = _replica(job, who)
             listener = job.listener(who, len(rows), replica)
-            return Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
+            windows = Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
+            log.info("trained %d windows", windows)
+            return windows
         except Exception as error:
             report(channel, who.partition, error)
             raise

@@ -40,7 +40,8 @@ ROOMS = (
     # DataFrame in, DataFrame out: these have no part in training.
     ("aggregates", "preprocessing", "report", "schemes", "scoring", "transformers"),
     ("evaluators", "predictors", "utils"),
-    ("ml",),
+    ("doctor", "ml"),
+    ("__main__",),
 )
 RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
 
@@ -67,6 +68,7 @@ IMPORTERS = {
     "pyspark": (
         "distkeras/aggregates.py",
         "distkeras/columns.py",
+        "distkeras/doctor/",
         "distkeras/engines/",
         "distkeras/evaluators.py",
         "distkeras/ml/",
@@ -213,6 +215,7 @@ def test_nothing_runs_what_it_reads() -> None:
     [
         ("distkeras, distkeras.trainers", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),
         ("tasks", {"tensorflow", "keras", "pyspark", "py4j"}),
+        ("distkeras.doctor.command", {"tensorflow", "keras", "pyspark", "py4j", "pandas"}),
     ],
 )
 def test_importing_the_front_door_is_cheap(modules: str, unwanted: set[str]) -> None:

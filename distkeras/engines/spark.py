@@ -40,7 +40,7 @@ from distkeras.worker_errors import raised_on_worker
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["SparkEngine"]
+__all__ = ["SparkEngine", "slots_of"]
 
 log = logger(__name__)
 
@@ -93,7 +93,7 @@ class SparkEngine:
         if not hasattr(self._rows.sparkSession, "sparkContext"):
             return  # Cannot be asked from here; Spark itself refuses, in its own time.
         deadline = time.monotonic() + SLOTS_TIMEOUT
-        while (slots := _slots(self._rows.sparkSession)) < workers:
+        while (slots := slots_of(self._rows.sparkSession)) < workers:
             if time.monotonic() > deadline or local:
                 raise ConfigError(
                     f"num_workers is {workers}, and all must run at the same time, but Spark has "
@@ -132,7 +132,7 @@ class SparkEngine:
             raise _failure(task.error, server.failures)
 
 
-def _slots(session: SparkSession) -> int:
+def slots_of(session: SparkSession) -> int:
     """Tasks that Spark can run at the same time now; as its barrier mode counts them."""
     context = session.sparkContext._jsc.sc()
     profile = context.resourceProfileManager().defaultResourceProfile()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from distkeras.engines.addresses import endpoint
 from distkeras.engines.jvm import end_jvm, java_command, start_spark, use_python
+from distkeras.errors import EnvironmentProblem
 from tasks.sections import spark_section
 from tasks.spark_settings import spark_settings
 
@@ -64,7 +65,10 @@ def _start() -> tuple[SparkSession, Path]:
     use_python(settings)
     number, name = tempfile.mkstemp(prefix="distkeras-spark-", suffix=".log")
     os.close(number)
-    session = start_spark(settings, Path(name))
+    try:
+        session = start_spark(settings, Path(name))
+    except EnvironmentProblem as error:
+        raise EnvironmentProblem(f"{error} (its log: {name})") from error
     # PySpark's handler talks to the JVM first, possibly in the middle of another call to it.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)

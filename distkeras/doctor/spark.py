@@ -27,7 +27,9 @@ def check_spark(case: Case) -> Finding:
     if unreachable := _unreachable(master, min(REACH_SECONDS, case.question.timeout)):
         return failed(unreachable, "is the Master up, and is spark.master its address?")
     case.spark.start()
-    said = case.spark.hear()
+    if (said := case.spark.hear()) is None:
+        late = f"no answer from {master or 'Spark'} within {case.question.timeout:g} s"
+        return failed(late, "can this host and Spark's reach each other?")
     if "problem" in said:
         return failed(said["problem"])
     case.session = found = Session(**said["session"])
@@ -42,7 +44,8 @@ def check_address(case: Case) -> Finding:
     """A listener, bound where the parameter server would be."""
     if case.session is None:
         return skipped("Spark did not start")
-    said = case.spark.hear()
+    if (said := case.spark.hear()) is None:
+        return failed(f"nothing listens yet after {case.question.timeout:g} s")
     if "problem" in said:
         return failed(said["problem"])
     at = said["endpoint"]
@@ -54,7 +57,9 @@ def check_executors(case: Case) -> Finding:
     """A task in each of the slots says what is there."""
     if case.address is None:
         return skipped("no address to tell them")
-    said = case.spark.hear()
+    if (said := case.spark.hear()) is None:
+        late = f"no answer from the executors within {case.question.timeout:g} s"
+        return failed(late, NO_EXECUTOR)
     if "problem" in said:
         return failed(said["problem"], said.get("remedy", NO_EXECUTOR))
     case.executors = tuple(Executor(**one) for one in said["executors"])

@@ -72,17 +72,17 @@ class SparkProcess:
         """What the JVM says."""
         return Path(self._folder.name, "spark.log")
 
-    def hear(self) -> dict[str, Any]:
-        """The next step's result.
+    def hear(self) -> dict[str, Any] | None:
+        """The next step's result; None if it takes too long, and Spark was ended.
 
         Raises:
-            EnvironmentProblem: it takes too long, and Spark was ended; or its process has ended.
+            EnvironmentProblem: its process has ended.
         """
         try:
             line = self._said.get(timeout=self._seconds)
         except queue.Empty:
             self.end(0)
-            raise EnvironmentProblem(f"no answer within {self._seconds:g} s") from None
+            return None
         if not line:
             self._said.put("")  # For whoever asks again.
             said = Path(self._folder.name, "process.log").read_text(errors="replace").splitlines()

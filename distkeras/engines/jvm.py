@@ -97,4 +97,4 @@ def _reason(error: Exception, log: Path) -> str:
         return "Spark did not start: this Java is too old, Spark needs Java 17 or newer"
     told = [line for line in text.splitlines() if line.strip() and not ROUTINE.match(line)]
     first = (told or str(error).splitlines() or [type(error).__name__])[0].strip()
-    return f"Spark did not start: {first} (its log: {log})"
+    return f"Spark did not start: {first}"

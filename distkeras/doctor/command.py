@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TextIO
 
 from distkeras.doctor.findings import Status
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DistkerasError as error:
         print(f"ERROR: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +61,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def report(question: Question, stream: TextIO) -> int:
     """Prints a line for each check as soon as it is known; returns the exit status."""
     status = 0
-    for name, finding in diagnose(question):
-        print(finding.line(name), file=stream, flush=True)
-        status |= finding.status is Status.FAILED
+    with closing(diagnose(question)) as found:
+        for name, finding in found:
+            print(finding.line(name), file=stream, flush=True)
+            status |= finding.status is Status.FAILED
     return int(status)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import NamedTuple
 
 from distkeras.doctor.case import Case
@@ -54,7 +54,7 @@ CHECKS = (
 )
 
 
-def diagnose(question: Question) -> Iterator[tuple[str, Finding]]:
+def diagnose(question: Question) -> Generator[tuple[str, Finding], None, None]:
     """Makes all checks, whatever one of them finds.
 
     Args:

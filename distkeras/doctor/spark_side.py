@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +55,15 @@ REMEDIES = {
 }
 
 
+@dataclass
 class Reception(ParameterServer):
-    """A parameter server that notes when who joined; nobody trains with it."""
+    """A parameter server that notes when who joined; nobody trains with it.
 
-    def __post_init__(self) -> None:
-        """Nobody has joined."""
-        self.arrivals: dict[int, float] = {}
+    Attributes:
+        arrivals: seconds since 1970, by worker.
+    """
+
+    arrivals: dict[int, float] = field(default_factory=dict)
 
     def join(self, partition: int, attempt: int, rows: int) -> Welcome:
         """See ``ParameterServer.join``."""

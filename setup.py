@@ -11,6 +11,7 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["distkeras", "distkeras.*", "tasks", "tasks.*"]),
     package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
+    entry_points={"console_scripts": ["distkeras = distkeras.doctor.command:main"]},
     python_requires=">=3.10",
     install_requires=[
         "cryptography>=42",

@@ -21,6 +21,7 @@ from functools import reduce
 
 import numpy as np
 
+from distkeras.attendance import Attendance
 from distkeras.conversation import Answer, Failure, Record, Update, Welcome
 from distkeras.errors import (
     DataError,
@@ -64,6 +65,7 @@ class ParameterServer:
         history: one record for each merged window, in the order of merging.
         failures: what workers reported, in order; of each the last few.
         resumed: windows and rows that an earlier run has merged.
+        attendance: tells the log who comes and goes.
     """
 
     center: Vector
@@ -80,6 +82,7 @@ class ParameterServer:
     history: list[Record] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     resumed: tuple[int, int] = (0, 0)
+    attendance: Attendance = field(default_factory=Attendance)
     _partitions: dict[int, Member] = field(default_factory=dict)
     _closed: bool = False
     #: The lock; notified when a round was merged, or will never be.
@@ -111,9 +114,10 @@ class ParameterServer:
                     f"{known.rows} before: the DataFrame is not the same when it is read again"
                 )
             known.attempt, known.left = attempt, False
-            return Welcome(
-                known.sequence, self._resume(known), self.rows_merged, bool(self.stopped)
-            )
+            weights, stop = self._resume(known), bool(self.stopped)
+            welcome = Welcome(known.sequence, weights, self.rows_merged, stop)
+        self.attendance.joined(partition, attempt, welcome, rows, self.now())
+        return welcome
 
     def exchange(self, update: Update, waiting: Callable[[], None] = lambda: None) -> Answer:
         """Merges a window, once; with a synchronous rule, when all workers have sent theirs.
@@ -193,9 +197,10 @@ class ParameterServer:
         check_wait(partition, wait)
         with self._lock:
             known = self._member(partition, attempt)
-            known.left = True
+            known.left, windows = True, known.sequence
             _note_wait(known, wait)
             self._end_round()
+        self.attendance.left(partition, attempt, windows, self.now())
 
     def fail(self, failure: Failure) -> None:
         """Keeps what a worker reports before it ends with an exception.
@@ -210,6 +215,7 @@ class ParameterServer:
                 # A new list: the driver may be reading the old one.
                 self.failures = [one for one in self.failures if one is not kept[0]]
             self.failures.append(failure)
+        self.attendance.failed(failure)
 
     def center_now(self) -> tuple[Vector, int, float]:
         """The center, the rows that were merged into it, and the time, of one moment."""

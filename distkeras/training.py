@@ -13,6 +13,7 @@ import pyarrow as pa
 from distkeras import checks, compilation
 from distkeras.callbacks import check_callbacks
 from distkeras.checkpoints import Keeper, Saved
+from distkeras.chronicle import training
 from distkeras.course import Course
 from distkeras.engines.base import Deal, Engine
 from distkeras.engines.summary import Summary
@@ -26,6 +27,7 @@ from distkeras.errors import (
     TrainingDiverged,
 )
 from distkeras.history import History, Progress, progress
+from distkeras.logs import new_run
 from distkeras.measure import Measure
 from distkeras.models import build, to_blueprint
 from distkeras.monitor import Monitor, check_measures
@@ -55,6 +57,7 @@ class Training:
     Attributes:
         server: the center.
         monitor: looks at it while it is trained.
+        run_id: what the log calls this training.
 
     Raises:
         ConfigError: for a model, column or argument that cannot work.
@@ -64,6 +67,7 @@ class Training:
     def __init__(self, trainer: Trainer, rows: Any, course: Course) -> None:
         self._trainer = trainer
         self._course = course
+        self.run_id = new_run()
         self._columns = Columns.of(
             trainer.features_col, trainer.label_col, trainer.sample_weight_col
         )
@@ -132,6 +136,7 @@ class Training:
             "rows_resumed": self.server.resumed[1],
             "windows": self.server.clock,
             "workers": self._trainer.num_workers,
+            "run": self.run_id,
             "seed": self._trainer.seed,
             "stopped": self.server.stopped,
             **virtual,
@@ -163,11 +168,13 @@ class Training:
         trainer = self._trainer
         seed = trainer.seed if self._course.shuffle else None
         deal = Deal(self._partitions, trainer.num_workers, seed)
-        self._engine.run(self._job(), deal, self.server, watch)
-        self._check_complete()
-        self.monitor.finish()
-        if self._keeper is not None:
-            self._keeper.finish()
+        what = f"{trainer.rule.name}, {self._partitions} workers, {self.total} rows in all epochs"
+        with training(self.run_id, what, self.server):
+            self._engine.run(self._job(), deal, self.server, watch)
+            self._check_complete()
+            self.monitor.finish()
+            if self._keeper is not None:
+                self._keeper.finish()
 
     def model(self, weights: Vector) -> Any:
         """A new model, compiled as the trained one.
@@ -275,6 +282,7 @@ class Training:
             worker_timeout=trainer.worker_timeout,
             address=("", trainer.master_port),
             callbacks=trainer.callbacks,
+            run=self.run_id,
         )
 
 

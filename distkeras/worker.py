@@ -15,6 +15,7 @@ import numpy.typing as npt
 from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import DistkerasError, ExchangeTimeout, RoundTimeout
 from distkeras.listener import Listener, Nobody
+from distkeras.logs import logger
 from distkeras.prefetch import ahead
 from distkeras.rules import Rule, Window
 from distkeras.schedule import Schedule, Step
@@ -30,6 +31,9 @@ __all__ = [
     "report",
     "train",
 ]
+
+
+log = logger(__name__)
 
 
 class Rows(Protocol):
@@ -165,7 +169,9 @@ class Worker:
             TrainingError: as the channel says.
         """
         who = self._who
-        self.start(channel.join(who.partition, who.attempt, len(self._rows)))
+        welcome = channel.join(who.partition, who.attempt, len(self._rows))
+        log.info("joined; window %d is the first to train", welcome.sequence)
+        self.start(welcome)
         while (update := self.window()) is not None:
             asked = time.perf_counter()
             answer = channel.exchange(update)

@@ -38,7 +38,8 @@ UNSEEN = re.compile(
 class OneLine(logging.Filter):
     """Shortens what luigi logs.
 
-    An error of ours becomes one line; luigi's routine talk is left out but for its summary.
+    An error of ours becomes one line; luigi's routine talk is left out but for its summary. What
+    the library logs stays.
     With the log level DEBUG all of it is shown, tracebacks included.
     """
 
@@ -55,7 +56,16 @@ class OneLine(logging.Filter):
             record.msg, record.args = unseen[1], ()
             record.levelno, record.levelname = logging.ERROR, "ERROR"
             return True
-        return record.levelno >= logging.WARNING or "Execution Summary" in record.getMessage()
+        ours = record.name.startswith("distkeras") or "Execution Summary" in record.getMessage()
+        return record.levelno >= logging.WARNING or ours
+
+
+class ToLuigi(logging.Handler):
+    """Puts what the library logs into luigi's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler``."""
+        logging.getLogger("luigi-interface").handle(record)
 
 
 def install() -> None:
@@ -73,7 +83,11 @@ def install() -> None:
 
 
 def quiet_libraries() -> None:
-    """Keeps the routine talk of TensorFlow and Py4J from the console; before they are imported."""
+    """Keeps the routine talk of TensorFlow and Py4J from the console; before they are imported.
+
+    What the library logs goes into luigi's log.
+    """
+    _log_library()
     if logging.getLogger("luigi-interface").getEffectiveLevel() <= logging.DEBUG:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -103,6 +117,15 @@ def import_keras() -> None:
         os.dup2(console, 2)
         os.close(console)
         os.close(nowhere)
+
+
+def _log_library() -> None:
+    library, luigis = logging.getLogger("distkeras"), logging.getLogger("luigi-interface")
+    # Who has given the root a handler has configured logging, and gets the library's that way.
+    if not logging.root.handlers and not any(isinstance(one, ToLuigi) for one in library.handlers):
+        library.addHandler(ToLuigi())
+        library.setLevel(luigis.getEffectiveLevel())
+        library.propagate = False
 
 
 def _is_told_once(record: logging.LogRecord) -> bool:

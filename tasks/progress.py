@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
@@ -124,9 +125,27 @@ class Reporter:
 @contextmanager
 def reporting(task: Any) -> Iterator[Reporter]:
     """A reporter for one run of a task, on the standard error stream."""
-    bar = _bar() if sys.stderr.isatty() else None
-    with bar if bar is not None else nullcontext():
+    console = sys.stderr
+    bar = _bar() if console.isatty() else None
+    with bar if bar is not None else nullcontext(), _log_above_the_bar(console):
         yield Reporter(task, sys.stderr, bar)
+
+
+@contextmanager
+def _log_above_the_bar(console: TextIO) -> Iterator[None]:
+    """Has luigi's log written to what stands for the console now: a bar prints above itself."""
+    logged = [
+        handler
+        for handler in logging.getLogger("luigi-interface").handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is console
+    ]
+    for handler in logged:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler in logged:
+            handler.setStream(console)
 
 
 def _bar() -> rich.progress.Progress:

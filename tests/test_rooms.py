@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 #: above its own. A new module or folder belongs into the highest row that has all it imports
 #: above it, and needs a row of its own only where no row will do.
 ROOMS = (
-    ("errors",),
+    ("errors", "logs"),
     (
         *("callbacks", "columns", "listener", "losses", "models", "scores", "spool", "storage"),
         *("vectors", "worker_errors"),
@@ -25,8 +25,9 @@ ROOMS = (
     ("metrics", "names"),
     ("rules", "schedule", "stopping"),
     ("conversation", "messages"),
-    ("limits", "members"),
+    ("attendance", "limits", "members"),
     ("server",),
+    ("chronicle",),
     ("prefetch", "transport"),
     ("worker",),
     ("replica",),
@@ -39,7 +40,8 @@ ROOMS = (
     # DataFrame in, DataFrame out: these have no part in training.
     ("aggregates", "preprocessing", "report", "schemes", "scoring", "transformers"),
     ("evaluators", "predictors", "utils"),
-    ("ml",),
+    ("doctor", "ml"),
+    ("__main__",),
 )
 RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
 
@@ -66,6 +68,7 @@ IMPORTERS = {
     "pyspark": (
         "distkeras/aggregates.py",
         "distkeras/columns.py",
+        "distkeras/doctor/",
         "distkeras/engines/",
         "distkeras/evaluators.py",
         "distkeras/ml/",
@@ -74,9 +77,12 @@ IMPORTERS = {
         "distkeras/scoring.py",
         "distkeras/transformers/",
         "distkeras/worker_errors.py",
-        "tasks/session.py",
     ),
-    "py4j": ("distkeras/ml/files.py", "distkeras/preprocessing/failures.py", "tasks/session.py"),
+    "py4j": (
+        "distkeras/engines/jvm.py",
+        "distkeras/ml/files.py",
+        "distkeras/preprocessing/failures.py",
+    ),
     "luigi": ("tasks/",),
     "hdfs": ("distkeras/storage/hdfs_sessions.py",),
     "requests": ("distkeras/storage/",),
@@ -84,7 +90,9 @@ IMPORTERS = {
 
 #: Rooms that need NumPy and the standard library, and no more.
 PLAIN = (
+    "attendance",
     "errors",
+    "logs",
     "vectors",
     "rules",
     "schedule",
@@ -208,6 +216,7 @@ def test_nothing_runs_what_it_reads() -> None:
     [
         ("distkeras, distkeras.trainers", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),
         ("tasks", {"tensorflow", "keras", "pyspark", "py4j"}),
+        ("distkeras.doctor.command", {"tensorflow", "keras", "pyspark", "py4j", "pandas"}),
     ],
 )
 def test_importing_the_front_door_is_cheap(modules: str, unwanted: set[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,11 @@ from distkeras import storage
 from distkeras.checkpoints.content import Saved, pack, unpack
 from distkeras.checkpoints.spec import Checkpoint
 from distkeras.errors import ConfigError, DataError, DistkerasError, StorageError
+from distkeras.logs import logger
 
 __all__ = ["Keeper"]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 ENDING = ".checkpoint"
 #: So many are kept: the newest may turn out to be damaged.
@@ -70,7 +71,7 @@ class Keeper:
         """
         if self._due(clock) and not (self._writing and self._writing.is_alive()):
             self._since, self._clock = time.monotonic(), clock
-            write = partial(self._write, self._take())
+            write = partial(copy_context().run, self._write, self._take())
             self._writing = threading.Thread(target=write, name="distkeras-checkpoint")
             self._writing.start()
 
@@ -99,12 +100,14 @@ class Keeper:
         """Not being able to is no reason to end the training: it is tried again later."""
         final = self._place / f"{saved.snapshot.clock:012}{ENDING}"
         staged = str(self._place / f".{uuid.uuid4().hex}-{final.name}")
+        started = time.monotonic()
         try:
             self._files.make_directory(str(self._place))
             self._files.write(staged, partial(pack, saved))
             self._files.flush(staged)
             self._files.rename(staged, str(final), replace=True)
             self._remove_old()
+            log.info("%s: checkpoint written, %.1f s", final, time.monotonic() - started)
         except (DistkerasError, OSError) as problem:
             self._files.discard(staged)
             log.warning("no checkpoint could be written, training goes on: %s", problem)

@@ -25,11 +25,14 @@ from distkeras.engines.summary import Summary
 from distkeras.engines.tables import deal_table, summarise_table, table_of
 from distkeras.engines.task import Job, run
 from distkeras.errors import ConfigError, TrainingError, WorkerFailed
+from distkeras.logs import logger
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
 from distkeras.worker import Assignment
 
 __all__ = ["LocalEngine"]
+
+log = logger(__name__)
 
 #: Seconds between two looks at the server while the processes run.
 POLL = 0.2
@@ -74,6 +77,7 @@ class LocalEngine:
             tempfile.TemporaryDirectory(prefix="distkeras-") as folder,
             serving(server, mine, at) as (tcp, told),
         ):
+            log.info("workers connect to %s:%d", *tcp.address)
             shards = deal_table(self._table, deal.partitions, deal.shuffle_seed)
             files = [_written(shard, Path(folder)) for shard in shards]
             with _Processes(told, files) as processes:

@@ -33,6 +33,7 @@ from distkeras.engines.tables import table_of
 from distkeras.engines.task import Job, run
 from distkeras.engines.unlogged import unlogged
 from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem, WorkerFailed
+from distkeras.logs import log_to_stderr, logger
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
 from distkeras.worker import Assignment
@@ -41,7 +42,9 @@ from distkeras.worker_errors import raised_on_worker
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["SparkEngine"]
+__all__ = ["SparkEngine", "slots_of"]
+
+log = logger(__name__)
 
 #: Seconds between two looks at the server while the job runs.
 POLL = 0.5
@@ -94,7 +97,7 @@ class SparkEngine:
         if not hasattr(self._rows.sparkSession, "sparkContext"):
             return  # Cannot be asked from here; Spark itself refuses, in its own time.
         deadline = time.monotonic() + SLOTS_TIMEOUT
-        while (slots := _slots(self._rows.sparkSession)) < workers:
+        while (slots := slots_of(self._rows.sparkSession)) < workers:
             if time.monotonic() > deadline or local:
                 raise ConfigError(
                     f"num_workers is {workers}, and all must run at the same time, but Spark has "
@@ -116,6 +119,7 @@ class SparkEngine:
         at = endpoint(session.conf.get, job.address[1])
         cores = int(session.conf.get("spark.task.cpus", "1") or 1)
         with serving(server, replace(job, cores=cores), at) as (tcp, told):
+            log.info("workers connect to %s:%d, which is %s here", *told.address, tcp.address[0])
             task = _SparkJob(rows, told)
             try:
                 task.start()
@@ -131,7 +135,7 @@ class SparkEngine:
             raise _failure(task.error, server.failures)
 
 
-def _slots(session: SparkSession) -> int:
+def slots_of(session: SparkSession) -> int:
     """Tasks that Spark can run at the same time now; as its barrier mode counts them."""
     context = session.sparkContext._jsc.sc()
     profile = context.resourceProfileManager().defaultResourceProfile()
@@ -188,6 +192,7 @@ def _train_partition(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa
     """The task: runs in Spark's Python worker."""
     from pyspark import TaskContext
 
+    log_to_stderr()
     context = TaskContext.get()
     if context is None:
         raise EnvironmentProblem("a worker runs only inside a Spark task")

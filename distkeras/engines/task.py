@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from distkeras.callbacks import Callbacks, Trainee
+from distkeras.chronicle import working
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
+from distkeras.logs import logger
 from distkeras.names import KEY, SAMPLE_WEIGHT, Columns, feature
 from distkeras.rules import Rule
 from distkeras.schedule import Schedule
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from distkeras.replica import Replica, ReplicaSpec
 
 __all__ = ["Job", "fill", "run"]
+
+log = logger(__name__)
 
 #: The replica of the last task in this process: Spark re-uses its Python workers, and a window
 #: that is compiled already saves a second training its start.
@@ -53,6 +57,7 @@ class Job:
         token: the run's secret, likewise.
         trust: the server's certificate, likewise; None where there is no TLS.
         callbacks: of Keras, for each worker.
+        run: what the log calls the training.
     """
 
     spec: ReplicaSpec
@@ -68,6 +73,7 @@ class Job:
     token: bytes = b""
     trust: Trust | None = None
     callbacks: tuple[Any, ...] = ()
+    run: str = ""
 
     def __repr__(self) -> str:
         """Without the token: a job may be printed."""
@@ -104,16 +110,20 @@ def run(
         TrainingError: as the server says.
     """
     with (
+        working(job.run, who.partition, who.attempt),
         TcpChannel(job.address, job.token, job.layout.size, job.timeout, job.trust) as channel,
         Spool(job.memory, directory) as rows,
     ):
         try:
             fill(rows, batches, job.columns, job.spec.dtypes)
+            log.info("got %d rows%s", len(rows), ", more than memory_mb" * rows.spilled)
             if not len(rows):
                 raise DataError(f"worker {who.partition} got no rows: use fewer workers")
             replica = _replica(job, who)
             listener = job.listener(who, len(rows), replica)
-            return Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
+            windows = Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
+            log.info("trained %d windows", windows)
+            return windows
         except Exception as error:
             report(channel, who.partition, error)
             raise

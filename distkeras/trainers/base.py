@@ -70,7 +70,7 @@ class Trainer(Accessors, ABC):
         history: the ``History`` of the last ``train``.
         report: of the last ``train``: ``rows``, ``rows_merged`` (rows times epochs, unless it was
             stopped), ``rows_resumed`` (those of them that are from a checkpoint), ``windows``,
-            ``workers``, ``seed``, ``stopped`` (why, or ""), and
+            ``workers``, ``run`` (what the log calls it), ``seed``, ``stopped`` (why, or ""), and
             ``seconds`` for each phase: "check" the arguments and rows, "start" until the first
             window was merged, "train" until the last, "finish". Of a simulation also
             ``virtual_seconds``, and "train" is all of the real ones.

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from distkeras import errors
 from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import ExchangeTimeout, ProtocolError
+from distkeras.logs import logger
 from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import connect
@@ -25,6 +26,8 @@ from distkeras.transport.tls import Trust
 from distkeras.vectors import Vector
 
 __all__ = ["TcpChannel"]
+
+log = logger(__name__)
 
 #: Seconds between two tries to connect.
 PAUSE = 0.2
@@ -132,7 +135,7 @@ class TcpChannel:
     def _until_deadline(
         self, attempt: Callable[[Wire], tuple[Header, npt.NDArray[np.uint8]]]
     ) -> tuple[Header, npt.NDArray[np.uint8]]:
-        deadline = Deadline(self._timeout)
+        deadline, lost = Deadline(self._timeout), False
         while True:
             try:
                 return attempt(self._connected(deadline))
@@ -144,6 +147,9 @@ class TcpChannel:
                         f"this worker could not reach {self.peer} within {self._timeout:g} s: "
                         f"{problem.strerror or problem}"
                     ) from None
+                if not lost:  # Once, however often it is tried.
+                    lost = True
+                    log.info("lost %s: %s; trying again", self.peer, problem)
                 time.sleep(PAUSE)
             except BaseException:
                 # Nobody may speak again on a connection that is half-way through a frame, or

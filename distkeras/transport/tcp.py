@@ -8,10 +8,11 @@ the others go on.
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 import ssl
 import threading
+from contextvars import copy_context
+from functools import partial
 from types import TracebackType
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from distkeras.conversation import Failure, Update
 from distkeras.errors import DistkerasError, EnvironmentProblem, ProtocolError, TrainingError
+from distkeras.logs import logger, note
 from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
@@ -30,7 +32,7 @@ from distkeras.vectors import Vector
 
 __all__ = ["Place", "TcpServer"]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Seconds that a newcomer has to prove itself.
 HANDSHAKE_TIMEOUT = 10.0
@@ -99,7 +101,8 @@ class TcpServer:
 
     def __enter__(self) -> TcpServer:
         """Starts to accept."""
-        self._acceptor = threading.Thread(target=self._accept, name="distkeras-accept", daemon=True)
+        accept = partial(copy_context().run, self._accept)
+        self._acceptor = threading.Thread(target=accept, name="distkeras-accept", daemon=True)
         self._acceptor.start()
         return self
 
@@ -140,7 +143,8 @@ class TcpServer:
         wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT))
         self._newcomers.add(wire)
         name = f"distkeras-worker-{peer}"
-        thread = threading.Thread(target=self._serve, args=(wire,), name=name, daemon=True)
+        serve = partial(copy_context().run, self._serve, wire)
+        thread = threading.Thread(target=serve, name=name, daemon=True)
         thread.start()
         # A thread cannot strike itself off: it would still run, and nobody would wait for it.
         self._serving = {one: its for one, its in self._serving.items() if one.is_alive()}
@@ -152,16 +156,20 @@ class TcpServer:
             log.warning("could not accept a worker: %s", problem)
 
     def _serve(self, wire: Wire) -> None:
+        said = Kind.HELLO
         try:
             self._prove(wire)
             wire.trust(self._bound)
             # A worker may compute for as long as it likes; a dead one closes its connection.
             wire.deadline = None
             while True:
-                self._answer(wire, *wire.receive())
+                header, payload = wire.receive()
+                self._answer(wire, header, payload)
+                said = header.kind
         except ConnectionError as loss:
             # The worker is gone; Spark and the schedule know whether it should be.
-            log.info("lost the connection from %s: %s", wire.peer, loss)
+            if said not in (Kind.LEAVE, Kind.FAIL, Kind.ALIVE):
+                log.info("lost the connection from %s: %s", wire.peer, loss)
         except (DistkerasError, OSError) as problem:
             log.warning("closed the connection from %s: %s", wire.peer, problem)
         finally:
@@ -183,6 +191,7 @@ class TcpServer:
             _refuse(wire, refusal)
             raise
         except DistkerasError as refusal:
+            log.info("refused: %s", refusal)
             _refuse(wire, refusal)
         except OSError:
             raise  # The worker was lost while it waited for others.
@@ -199,6 +208,8 @@ class TcpServer:
         _check_length(header)
         who = header.partition, header.attempt
         self.leases.heard(*who, wire)
+        if header.kind is not Kind.FAIL:  # Which does not say which attempt it is.
+            note(worker=header.partition, attempt=header.attempt)
         if header.kind is Kind.UPDATE:
             vector, staleness, rows, stop = self._server.exchange(
                 self._update(header, payload), lambda: wire.send(Header(Kind.PATIENCE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -71,8 +72,24 @@ def test_console_is_quiet(pipeline: tuple[Workspace, Run]) -> None:
     _, run = pipeline
     assert run.stdout == ""
     before_summary = run.stderr.partition("INFO: \n===== Luigi Execution Summary")[0]
-    strange = [line for line in before_summary.splitlines() if not line.startswith(tuple(ALL))]
+    known = (*ALL, "INFO: run=")
+    strange = [line for line in before_summary.splitlines() if not line.startswith(known)]
     assert strange == []
+
+
+def test_luigis_log_tells_of_the_training_and_its_workers(pipeline: tuple[Workspace, Run]) -> None:
+    workspace, run = pipeline
+    (trained,) = workspace.published("Train")
+    made = json.loads((trained / "manifest.json").read_text())
+    begins = f"INFO: run={made['run']} "
+    told = [line.removeprefix(begins) for line in run.stderr.splitlines() if begins in line]
+    assert told[0] == f"training begins: ADAG, 2 workers, {made['rows']} rows in all epochs"
+    assert told[1].startswith("workers connect to 127.0.0.1:")
+    assert told[-1].startswith(f"training ended: {made['rows']} rows merged, ")
+    for worker in range(2):
+        joined, left = (line for line in told if line.startswith(f"worker={worker} "))
+        assert re.fullmatch(r"worker=\d attempt=\d+ joined: \d+ rows", joined)
+        assert re.fullmatch(r"worker=\d attempt=\d+ left after \d+ windows, .* s after it .*", left)
 
 
 def test_results_hold_what_they_promise(pipeline: tuple[Workspace, Run]) -> None:

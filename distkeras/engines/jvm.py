@@ -1,0 +1,100 @@
+"""Spark's JVM beside the driver: which Java it runs on, how it starts, why it does not, its end."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distkeras.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["end_jvm", "java_command", "start_spark", "use_python"]
+
+#: Seconds that the JVM may take to end before it is killed.
+STOP_SECONDS = 20
+#: What a JVM says that starts well.
+ROUTINE = re.compile(r"WARNING|Using |Setting |To adjust |\s|\d\d/\d\d/\d\d \S+ (INFO|WARN)")
+
+
+def java_command() -> str:
+    """The Java that Spark will run on.
+
+    Raises:
+        EnvironmentProblem: there is none.
+    """
+    java_home = os.environ.get("JAVA_HOME")
+    java = str(Path(java_home, "bin", "java")) if java_home else "java"
+    if shutil.which(java) is None:
+        where = f"JAVA_HOME is {java_home}, without bin/java" if java_home else "not on the PATH"
+        raise EnvironmentProblem(
+            f"Java was not found ({where}): Spark needs Java 17 or newer, "
+            "e.g. apt-get install openjdk-17-jre-headless"
+        )
+    return java
+
+
+def use_python(settings: Mapping[str, str]) -> None:
+    """Has workers run the Python that the settings name, or else that of this process.
+
+    PySpark itself heeds the setting only where spark-submit started it.
+    """
+    if python := settings.get("spark.pyspark.python"):
+        os.environ["PYSPARK_PYTHON"] = python
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def start_spark(settings: Mapping[str, str], log: Path) -> SparkSession:
+    """Starts a JVM and a session in it.
+
+    Args:
+        settings: of Spark.
+        log: takes what the JVM, and the Python workers below it, say.
+
+    Raises:
+        EnvironmentProblem: it does not start; one line says why.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark import SparkConf, SparkContext
+    from pyspark.errors import PySparkException
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.sql import SparkSession
+
+    conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+    with log.open("wb") as file:
+        try:
+            gateway = launch_gateway(conf, {"stdout": file, "stderr": file})  # type: ignore[no-untyped-call]
+            context = SparkContext(conf=conf, gateway=gateway)
+        except (PySparkException, Py4JError, OSError) as error:
+            raise EnvironmentProblem(_reason(error, log)) from error
+    return SparkSession(context)
+
+
+def end_jvm() -> None:
+    """Ends this process's JVM, whatever it is doing."""
+    from pyspark import SparkContext
+
+    process = SparkContext._gateway.proc  # type: ignore[union-attr]
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    process.stdin.close()  # the JVM ends, and cleans up, when its input does
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _reason(error: Exception, log: Path) -> str:
+    text = log.read_text(errors="replace")
+    if "UnsupportedClassVersionError" in text:
+        return "Spark did not start: this Java is too old, Spark needs Java 17 or newer"
+    told = [line for line in text.splitlines() if line.strip() and not ROUTINE.match(line)]
+    first = (told or str(error).splitlines() or [type(error).__name__])[0].strip()
+    return f"Spark did not start: {first}"

@@ -117,7 +117,7 @@ class SparkEngine:
         with TcpServer(server, token, at.bind, at.port, at.retries) as tcp:
             cores = int(session.conf.get("spark.task.cpus", "1") or 1)
             told = replace(job, address=(at.host, tcp.address[1]), token=token, cores=cores)
-            log.info("workers connect to %s:%d, which is %s here", *told.address, tcp.address[0])
+            log.info("workers connect to %s:%d, bound to %s", *told.address, tcp.address[0])
             task = _SparkJob(rows, told)
             try:
                 task.start()

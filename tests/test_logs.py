@@ -80,7 +80,11 @@ def test_threads_are_about_what_each_of_them_noted(lines: pytest.LogCaptureFixtu
 
 def test_workers_that_come_and_go_over_tcp(lines: pytest.LogCaptureFixture) -> None:
     server = server_of(downpour())
-    with chronicle.training("3f2a", "DOWNPOUR", server), TcpServer(server, TOKEN) as tcp:
+    with (
+        chronicle.training("3f2a", "DOWNPOUR", server),
+        # The second attempt waits for nobody's silence.
+        TcpServer(server, TOKEN, lease=0.0) as tcp,
+    ):
         place = tcp.address, TOKEN, len(server.center)
         with TcpChannel(*place) as first:
             first.join(3, 16, rows=8)

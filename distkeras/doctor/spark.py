@@ -65,7 +65,7 @@ def check_executors(case: Case) -> Finding:
     case.executors = tuple(Executor(**one) for one in said["executors"])
     hosts = Counter(one.host for one in case.executors)
     places = ", ".join(f"{host} ({count})" for host, count in sorted(hosts.items()))
-    return ok(f"{len(case.executors)} task slots on the hosts (slots) {places}")
+    return ok(f"{len(case.executors)} task slots: {places}")
 
 
 def _unreachable(master: str, seconds: float) -> str:

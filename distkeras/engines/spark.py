@@ -119,7 +119,7 @@ class SparkEngine:
         at = endpoint(session.conf.get, job.address[1])
         cores = int(session.conf.get("spark.task.cpus", "1") or 1)
         with serving(server, replace(job, cores=cores), at) as (tcp, told):
-            log.info("workers connect to %s:%d, which is %s here", *told.address, tcp.address[0])
+            log.info("workers connect to %s:%d, bound to %s", *told.address, tcp.address[0])
             task = _SparkJob(rows, told)
             try:
                 task.start()

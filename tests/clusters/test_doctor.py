@@ -51,7 +51,7 @@ def firewall(host: Host, port: int) -> Iterator[None]:
 def test_hosts_on_which_all_is_well(standalone: Standalone, tmp_path: Path) -> None:
     found = doctor(standalone, tmp_path)
     assert {name for name, (status, _) in found.items() if status != "ok"} <= {"hdfs", "disks"}
-    assert found["executors"][1] == "2 task slots on the hosts (slots) worker-0 (1), worker-1 (1)"
+    assert found["executors"][1] == "2 task slots: worker-0 (1), worker-1 (1)"
     assert found["address"][1].startswith(f"workers connect to {standalone.driver.address}:")
 
 

@@ -96,7 +96,7 @@ def test_where_all_is_well() -> None:
     assert found.status == 0
     assert found.of("skipped") == ["hdfs"]
     assert found.other == ""
-    assert "2 task slots on the hosts" in found.lines["executors"][1]
+    assert "2 task slots: " in found.lines["executors"][1]
     assert found.lines["address"][1].startswith("workers connect to 127.0.0.1:")
     assert found.lines["packages"][1].endswith("the same on the executors")
     assert "token and all" in found.lines["connection"][1]

@@ -20,8 +20,6 @@ from scripts.package import pack_environment
 from tests.clusters import standalone_fixture
 from tests.clusters.asking import CONF, PATIENCE, REPOSITORY, environment, spark_home
 
-pytestmark = pytest.mark.long
-
 standalone = standalone_fixture.running
 
 #: The fixtures that give a ``Place``.

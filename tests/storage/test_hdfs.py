@@ -24,8 +24,6 @@ from scripts.clusters import Hdfs
 from scripts.clusters.hadoop import await_that
 from tests.storage.wire import Wire
 
-pytestmark = pytest.mark.long
-
 FILES = HdfsFiles()
 MANY = 40
 """Attempts, where the NameNode chooses one of two DataNodes and only one has the wire."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import socket
 import ssl
+import tempfile
 import threading
 from pathlib import Path
 
@@ -200,10 +201,11 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
             guard(certificate)
 
 
-def test_the_key_is_nowhere_to_be_read() -> None:
+def test_the_key_is_nowhere_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     context, trust = guard()
     assert "PRIVATE" not in repr((context, trust))
-    assert not list(Path("/tmp").glob("distkeras-*/run.pem"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_certificate_means_tls_where_nothing_else_is_said() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -155,6 +156,8 @@ class _Processes:
             name=f"distkeras-worker-{partition}",
             daemon=True,
         )
+        # A terminal's Ctrl-C reaches all processes; this one hears it, and ends the workers.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
         except OSError:
@@ -164,6 +167,8 @@ class _Processes:
                 f"a worker process cannot be given what it needs: {problem}; functions and classes "
                 "of your own must be in a module that it can import"
             ) from problem
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._running[partition] = process
 
 

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from scripts.clusters.hadoop import (
     READY_SECONDS,
@@ -19,6 +18,7 @@ from scripts.clusters.hadoop import (
 )
 from scripts.clusters.maven import classpath
 from scripts.clusters.ports import free_ports
+from scripts.clusters.service import Service
 
 __all__ = ["Hdfs"]
 
@@ -53,7 +53,7 @@ SETTINGS: dict[str, object] = {
 }
 
 
-class Hdfs:
+class Hdfs(Service):
     """A single-machine HDFS with WebHDFS on; entered, it is started, and left, it is stopped.
 
     Everything listens on 127.0.0.1. The user who starts it is its superuser; permissions are
@@ -91,22 +91,6 @@ class Hdfs:
         self.conf_dir = self._write_conf("conf", {})
         self.namenode = self._daemon("NameNode", NAMENODE, self.conf_dir, self._http, is_active)
         self.datanodes = tuple(self._datanode(number) for number in range(datanodes))
-
-    def __enter__(self) -> Hdfs:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self, seconds: float = READY_SECONDS) -> None:
         """Start every daemon and wait until the file system can be written.

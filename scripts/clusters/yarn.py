@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import TracebackType
 
 from scripts.clusters.hadoop import (
     READY_SECONDS,
@@ -18,6 +17,7 @@ from scripts.clusters.hdfs import Hdfs
 from scripts.clusters.java import java_home
 from scripts.clusters.maven import classpath
 from scripts.clusters.ports import free_ports
+from scripts.clusters.service import Service
 
 __all__ = ["Yarn"]
 
@@ -50,7 +50,7 @@ QUEUES: dict[str, object] = {
 }
 
 
-class Yarn:
+class Yarn(Service):
     """A single-machine YARN; entered, it is started, and left, it is stopped.
 
     Attributes:
@@ -77,22 +77,6 @@ class Yarn:
         self.conf_dir = self._write_conf(rm_http, nm_http, hdfs)
         self.resourcemanager = self._daemon("ResourceManager", RESOURCEMANAGER, rm_http)
         self.nodemanager = self._daemon("NodeManager", NODEMANAGER, nm_http)
-
-    def __enter__(self) -> Yarn:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self, seconds: float = READY_SECONDS) -> None:
         """Start both and wait until applications can be run; what runs is left alone.

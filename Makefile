@@ -13,9 +13,10 @@ run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
 	$(BIN)/python -m tasks show $(CONFIG)
 
-# Two processes, each with a Spark of its own; the tests of a file stay in one of them.
+# Three processes, each with a Spark of its own, as most tests wait half of their time; the tests of
+# a file stay in one of them.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # HDFS, YARN and Spark on several hosts, for real and with parts of them killed: about 20 minutes.
 test-clusters: $(STAMP)

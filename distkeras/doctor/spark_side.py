@@ -128,6 +128,7 @@ def _executors(
     slots = _await_slots(session, seconds * REGISTER)
     if not slots:
         return {"problem": f"no executor came within {seconds * REGISTER:.0f} s", "slots": 0}
+    server.workers = slots
     try:
         found = probed(session, slots, told)
     except Exception as error:  # noqa: BLE001 - Spark's, py4j's: whatever it is, is the finding

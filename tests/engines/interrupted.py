@@ -44,19 +44,23 @@ def trainer(epochs: int) -> DOWNPOUR:
 
 
 def workers() -> list[str]:
-    """The processes of this session that train."""
-    own = os.getsid(0)
-    found = []
+    """The processes of this session that train; not Spark's daemon, which has forked them."""
+    found = {}
     for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and int(folder.name) != os.getpid():
+        if folder.name.isdecimal():
             try:
-                same = os.getsid(int(folder.name)) == own
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if os.getsid(int(folder.name)) == os.getsid(0):
+                    parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[folder.name] = parent, command
             except OSError:
                 continue
-            if same and ("spawn_main" in command or "pyspark.worker" in command):
-                found.append(command)
-    return found
+    forked = [
+        command
+        for parent, command in found.values()
+        if "pyspark.worker" in command and "pyspark.worker" in found.get(parent, ("", ""))[1]
+    ]
+    return forked + [command for _, command in found.values() if "spawn_main" in command]
 
 
 def left() -> dict[str, list[str]]:

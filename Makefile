@@ -18,7 +18,7 @@ run: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-# HDFS, YARN and Spark on several hosts, for real and with parts of them killed: about 20 minutes.
+# More of HDFS, YARN and Spark on several hosts, and with parts of them killed: half an hour.
 test-clusters: $(STAMP)
 	$(BIN)/python -m pytest -m long tests/clusters tests/storage
 

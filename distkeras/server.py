@@ -113,7 +113,8 @@ class ParameterServer:
                     f"worker {partition} found {rows} rows on attempt {attempt}, but "
                     f"{known.rows} before: the DataFrame is not the same when it is read again"
                 )
-            known.attempt, known.left = attempt, False
+            # Whoever has left has trained all its windows: a copy of it may come, and be ended.
+            known.attempt = attempt
             weights, stop = self._resume(known), bool(self.stopped)
             welcome = Welcome(known.sequence, weights, self.rows_merged, stop)
         self.attendance.joined(partition, attempt, welcome, rows, self.now())

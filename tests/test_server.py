@@ -164,6 +164,16 @@ def test_a_rule_is_told_the_staleness_and_the_center_that_was_adopted() -> None:
     assert [exchange.adopted.tolist() for exchange in told] == [[0, 0, 0], [0, 0, 0], [1, 2, 3]]
 
 
+def test_a_copy_that_comes_when_all_is_trained_and_is_ended_leaves_nothing_unfinished(
+    server: ParameterServer,
+) -> None:
+    server.join(0, 0, rows=8)
+    server.exchange(update(0))
+    server.leave(0, 0, 0.0)
+    assert server.join(0, 1, rows=8).sequence == 1
+    assert server.unfinished == []
+
+
 def test_a_worker_that_comes_back_keeps_its_staleness_and_adopted_center() -> None:
     server = server_of(aeasgd())
     server.join(0, 0, rows=8)

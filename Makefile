@@ -14,9 +14,9 @@ run: $(STAMP)
 	$(BIN)/python -m tasks show $(CONFIG)
 
 # Three processes, each with a Spark of its own, as most tests wait half of their time; the tests of
-# a file stay in one of them.
+# a file stay in one of them, and the files in the order of tests/conftest.py.
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # More of HDFS, YARN and Spark on several hosts, and with parts of them killed: half an hour.
 test-clusters: $(STAMP)

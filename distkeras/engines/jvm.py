@@ -20,6 +20,8 @@ __all__ = ["end_jvm", "java_command", "start_spark", "use_python"]
 
 #: Seconds that the JVM may take to end before it is killed.
 STOP_SECONDS = 20
+#: How Java tells of an exception, above its stack.
+EXCEPTION = re.compile(r"(?:[a-z]\w*\.)+(\w*(?:Exception|Error)\S*: .+)")
 #: What a JVM says that starts well.
 ROUTINE = re.compile(r"WARNING|Using |Setting |To adjust |\s|\d\d/\d\d/\d\d \S+ (INFO|WARN)")
 
@@ -96,5 +98,6 @@ def _reason(error: Exception, log: Path) -> str:
     if "UnsupportedClassVersionError" in text:
         return "Spark did not start: this Java is too old, Spark needs Java 17 or newer"
     told = [line for line in text.splitlines() if line.strip() and not ROUTINE.match(line)]
-    first = (told or str(error).splitlines() or [type(error).__name__])[0].strip()
+    causes = [found[1] for line in told if (found := EXCEPTION.match(line))]
+    first = (causes or told or str(error).splitlines() or [type(error).__name__])[0].strip()
     return f"Spark did not start: {first}"

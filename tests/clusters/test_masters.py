@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -61,9 +62,15 @@ class Place:
             text=True,
             timeout=PATIENCE,
         )
-        assert done.returncode == 0, done.stderr[-4000:]
+        assert done.returncode == 0, f"{done.stderr[-4000:]}\n{spark_log(done.stderr)[-4000:]}"
         (measured,) = folder.glob("output/Evaluate/*/metrics.json")
         return float(json.loads(measured.read_text())["accuracy"])
+
+
+def spark_log(said: str) -> str:
+    """What stands in the log that an error names; empty where it names none."""
+    named = re.search(r"its log: ([^)]+)", said)
+    return Path(named[1]).read_text() if named else ""
 
 
 def command() -> list[str]:
@@ -100,6 +107,8 @@ def containers(yarn: Yarn, tmp_path: Path) -> Place:
         "spark.executor.instances": "2",
         "spark.executorEnv.PYTHONPATH": "",
         "spark.yarn.am.memory": "512m",
+        # ms. The tests' own HDFS gives a DataNode up that is slow for 10 s, as a busy machine is.
+        "spark.hadoop.dfs.client.socket-timeout": "60000",
         # Spark would upload 400 MB of its own jars, which this machine has.
         "spark.yarn.jars": f"local:{spark_jars()}/*",
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 from distkeras import storage
 from distkeras.checkpoints.content import Saved, pack, unpack
-from distkeras.checkpoints.spec import Checkpoint
+from distkeras.checkpoints.spec import ENDING, Checkpoint, is_begun, is_whole
 from distkeras.errors import ConfigError, DataError, DistkerasError, StorageError
 from distkeras.logs import logger
 
@@ -20,7 +20,6 @@ __all__ = ["Keeper"]
 
 log = logger(__name__)
 
-ENDING = ".checkpoint"
 #: So many are kept: the newest may turn out to be damaged.
 KEPT = 2
 
@@ -113,15 +112,15 @@ class Keeper:
             log.warning("no checkpoint could be written, training goes on: %s", problem)
 
     def _remove_old(self) -> None:
-        names = self._names()
-        begun = [entry.name for entry in self._files.entries(str(self._place))]
-        for name in [*names[:-KEPT], *(one for one in begun if one.startswith("."))]:
+        names = [entry.name for entry in self._files.entries(str(self._place))]
+        old = list(filter(is_whole, names))[:-KEPT]
+        for name in [*old, *filter(is_begun, names)]:
             self._files.discard(str(self._place / name))
 
     def _names(self) -> list[str]:
         """The checkpoints, the oldest first."""
         entries = self._files.entries(str(self._place))
-        return [e.name for e in entries if e.name.endswith(ENDING) and not e.name.startswith(".")]
+        return [entry.name for entry in entries if is_whole(entry.name)]
 
     def _check(self, saved: Saved, name: str) -> None:
         for key in sorted({*saved.identity, *self._identity}):

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from distkeras import storage
 from distkeras.errors import ConfigError, StorageError
 from distkeras.rules.arguments import positive, positive_int
 
-__all__ = ["Checkpoint"]
+__all__ = ["ENDING", "Checkpoint", "is_begun", "is_whole"]
+
+ENDING = ".checkpoint"
+#: The clock, in twelve digits or more; while it is written something hidden stands before it.
+_WHOLE = re.compile(rf"\d{{12,}}{re.escape(ENDING)}")
+_BEGUN = re.compile(rf"\.\w+-\d{{12,}}{re.escape(ENDING)}")
+
+
+def is_whole(name: str) -> bool:
+    """Whether a file of this name is a checkpoint that was written to its end."""
+    return _WHOLE.fullmatch(name) is not None
+
+
+def is_begun(name: str) -> bool:
+    """Whether a file of this name is what a writer leaves that was killed."""
+    return _BEGUN.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,15 @@ class Checkpoint:
             raise ConfigError(f"Checkpoint: {error}") from error
 
     def remove(self) -> None:
-        """Removes what is there, as far as that can be done at once."""
+        """Removes the checkpoints, as far as that can be done at once.
+
+        The directory goes with the last of them, but never with what somebody else keeps there.
+        """
         place = storage.locate(self.url)
-        storage.files_of(place).discard(str(place))
+        files = storage.files_of(place)
+        with suppress(StorageError, OSError):
+            for entry in files.entries(str(place)):
+                if is_whole(entry.name) or is_begun(entry.name):
+                    files.discard(str(place / entry.name))
+            if not files.entries(str(place)):
+                files.discard(str(place))

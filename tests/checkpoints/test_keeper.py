@@ -89,6 +89,19 @@ def test_nothing_is_left_of_a_training_that_ended(tmp_path: Path, server: Parame
     assert not (tmp_path / "kept").exists()
 
 
+def test_what_else_stands_there_is_left_alone(tmp_path: Path, server: ParameterServer) -> None:
+    theirs = [".git", ".env", "model.keras", "best.checkpoint"]
+    (tmp_path / "kept" / ".git").mkdir(parents=True)
+    for name in theirs[1:]:
+        (tmp_path / "kept" / name).write_text("theirs")
+    one = written(tmp_path, server, 3)
+    assert names(tmp_path) == sorted(
+        [*theirs, "000000000002.checkpoint", "000000000003.checkpoint"]
+    )
+    one.finish()
+    assert names(tmp_path) == sorted(theirs)
+
+
 def test_the_end_is_kept_where_that_is_wanted(tmp_path: Path, server: ParameterServer) -> None:
     one = keeper(tmp_path, server, keep=True)
     assert one.find() is None

@@ -172,10 +172,14 @@ class Worker:
         welcome = channel.join(who.partition, who.attempt, len(self._rows))
         log.info("joined; window %d is the first to train", welcome.sequence)
         self.start(welcome)
-        while (update := self.window()) is not None:
-            asked = time.perf_counter()
-            answer = channel.exchange(update)
-            self.adopt(answer, time.perf_counter() - asked)
+        try:
+            while (update := self.window()) is not None:
+                asked = time.perf_counter()
+                answer = channel.exchange(update)
+                self.adopt(answer, time.perf_counter() - asked)
+        finally:
+            # Or the thread that reads ahead would go on for as long as somebody keeps the error.
+            self._portions.close()
         channel.leave(who.partition, who.attempt, self.wait)
         return self.trained
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distkeras.conversation import Answer, Failure, Update
-from distkeras.errors import DataError, ExchangeTimeout, Superseded
+from distkeras.errors import DataError, ExchangeTimeout, Superseded, TrainingDiverged
 from distkeras.rules import RULES, Rule, Window, adag, downpour, ensemble, single
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
@@ -233,6 +234,15 @@ def test_what_the_server_refuses_ends_the_worker() -> None:
         run(server, Table(20), Schedule(4, 2, 1, 0), Assignment(0, 4))
     with pytest.raises(DataError, match="19 rows"):
         run(server, Table(19), Schedule(4, 2, 1, 0), Assignment(0, 6))
+
+
+def test_a_worker_that_is_refused_leaves_no_thread_behind() -> None:
+    server, schedule = server_of(downpour()), Schedule(4, 1, 3, 0, prefetch=1)
+    before = set(threading.enumerate())
+    with pytest.raises(TrainingDiverged) as kept:
+        train(FIRST, Table(20), LinearReplica(4, np.inf), server, downpour(), schedule)
+    assert kept.traceback  # With the frames, and so with all that they know.
+    assert set(threading.enumerate()) == before
 
 
 def failure_of(error: Exception) -> list[Failure]:

@@ -127,13 +127,13 @@ class TcpChannel:
                 if wire.deadline is not None:
                     wire.deadline.renew()
 
-        header, payload = self._until_deadline(attempt)
+        header, payload = self._until_deadline(attempt, f"worker {request.partition}")
         if header.kind is Kind.REFUSED:
             raise _refusal(bytes(payload).decode(errors="replace"))
         return header, payload
 
     def _until_deadline(
-        self, attempt: Callable[[Wire], tuple[Header, npt.NDArray[np.uint8]]]
+        self, attempt: Callable[[Wire], tuple[Header, npt.NDArray[np.uint8]]], who: str
     ) -> tuple[Header, npt.NDArray[np.uint8]]:
         deadline, lost = Deadline(self._timeout), False
         while True:
@@ -144,13 +144,16 @@ class TcpChannel:
                 self._drop()
                 if deadline.within(PAUSE):
                     raise ExchangeTimeout(
-                        f"this worker could not reach {self.peer} within {self._timeout:g} s: "
+                        f"{who} could not reach {self.peer} within {self._timeout:g} s: "
                         f"{problem.strerror or problem}"
                     ) from None
                 if not lost:  # Once, however often it is tried.
                     lost = True
                     log.info("lost %s: %s; trying again", self.peer, problem)
                 time.sleep(PAUSE)
+            except ExchangeTimeout as late:
+                self._drop()
+                raise ExchangeTimeout(f"{who} waited in vain: {late}") from None
             except BaseException:
                 # Nobody may speak again on a connection that is half-way through a frame, or
                 # whose other end has not proved itself.

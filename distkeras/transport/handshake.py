@@ -31,16 +31,38 @@ def connect(
         ExchangeTimeout: if the server does not answer in time.
         OSError: if it cannot be reached.
     """
-    connection = socket.create_connection(address, timeout=deadline.left())
-    if trust is not None:
-        connection = secured(connection, trust, address[0], deadline.left())
-    wire = Wire(connection, f"the parameter server at {address[0]}:{address[1]}", deadline)
+    connection = _connected(address, deadline)
     try:
+        if trust is not None:
+            connection = secured(connection, trust, address, deadline.left())
+        wire = Wire(connection, f"the parameter server at {address[0]}:{address[1]}", deadline)
         authenticate_server(wire, token)
     except BaseException:
-        wire.close()
+        connection.close()
         raise
     return wire
+
+
+def _connected(address: tuple[str, int], deadline: Deadline) -> socket.socket:
+    """A connection to one of the host's addresses.
+
+    A name may have several, of which some lead nowhere, as IPv6 may: each has its part of the time
+    that is left, so that all together keep the deadline, and none uses it up for the others.
+    """
+    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    for untried, (family, kind, protocol, _, place) in zip(
+        range(len(found), 0, -1), found, strict=True
+    ):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(deadline.left() / untried)
+            connection.connect(place)
+        except OSError as problem:
+            connection.close()
+            last = problem
+        else:
+            return connection
+    raise last
 
 
 def authenticate_server(wire: Wire, token: bytes) -> None:

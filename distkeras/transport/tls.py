@@ -28,13 +28,15 @@ class Trust(NamedTuple):
     host: bool
 
 
-def secured(connection: socket.socket, trust: Trust, host: str, seconds: float) -> ssl.SSLSocket:
+def secured(
+    connection: socket.socket, trust: Trust, address: tuple[str, int], seconds: float
+) -> ssl.SSLSocket:
     """The worker's side of a TLS connection.
 
     Args:
         connection: to the server.
         trust: what is accepted.
-        host: that was connected to.
+        address: (host, port) that was connected to.
         seconds: that the handshake may take.
 
     Raises:
@@ -43,11 +45,11 @@ def secured(connection: socket.socket, trust: Trust, host: str, seconds: float) 
     """
     connection.settimeout(seconds)
     try:
-        return context_of(trust).wrap_socket(connection, server_hostname=host)
+        return context_of(trust).wrap_socket(connection, server_hostname=address[0])
     except ssl.SSLCertVerificationError as problem:
         raise AuthenticationError(
-            f"the parameter server at {host} has not the certificate that this worker was told: "
-            f"{problem.verify_message}"
+            f"the parameter server at {address[0]}:{address[1]} has not the certificate that this "
+            f"worker was told: {problem.verify_message}"
         ) from None
 
 

@@ -139,7 +139,7 @@ def test_another_runs_certificate_is_not_accepted() -> None:
     with (
         listening(context) as tcp,
         channel(tcp, other) as worker,
-        pytest.raises(AuthenticationError, match=r"at 127\.0\.0\.1 has not the certificate"),
+        pytest.raises(AuthenticationError, match=r"at 127\.0\.0\.1:\d+ has not the certificate"),
     ):
         worker.join(0, 0, 8)
 

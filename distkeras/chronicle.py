@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from distkeras.logs import about, logger
+from distkeras.logs import about, logger, named
 from distkeras.server import ParameterServer
 
 __all__ = ["training", "working"]
@@ -33,7 +33,7 @@ def training(run: str, what: str, server: ParameterServer) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            log.info("training failed after %.1f s: %s", time.monotonic() - started, _named(error))
+            log.info("training failed after %.1f s: %s", time.monotonic() - started, named(error))
             raise
         stopped = f"; stopped: {server.stopped}" if server.stopped else ""
         seconds = time.monotonic() - started
@@ -56,10 +56,6 @@ def working(run: str, worker: int, attempt: int) -> Iterator[None]:
             yield
         except BaseException as error:
             # In full it is told by whoever runs this worker.
-            log.info("failed after %.1f s: %s", time.monotonic() - started, _named(error))
+            log.info("failed after %.1f s: %s", time.monotonic() - started, named(error))
             raise
         log.info("ended after %.1f s", time.monotonic() - started)
-
-
-def _named(error: BaseException) -> str:
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:  # No brackets before Python 3.11.
     Adapter, Handler = logging.LoggerAdapter, logging.StreamHandler
 
-__all__ = ["Log", "about", "log_to_stderr", "logger", "new_run", "note"]
+__all__ = ["Log", "about", "log_to_stderr", "logger", "named", "new_run", "note"]
 
 #: In the order in which a line has them.
 FIELDS = ("run", "worker", "attempt")
@@ -58,6 +58,11 @@ class Log(Adapter):
 def logger(name: str) -> Log:
     """The log of a module; ``name`` is its ``__name__``."""
     return Log(logging.getLogger(name), {})
+
+
+def named(error: BaseException) -> str:
+    """Any exception in one line: its class, and the first line of what it says."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
 
 
 def new_run() -> str:

@@ -213,7 +213,7 @@ def report(channel: Channel, partition: int, error: Exception) -> None:
     """
     if isinstance(error, ExchangeTimeout) and not isinstance(error, RoundTimeout):
         return
-    text = str(error) or type(error).__name__
+    text = str(error).strip() or type(error).__name__
     details = "".join(traceback.format_exception(error))
     failure = Failure(partition, type(error).__name__, text.splitlines()[0], details)
     # A server that can no longer be reached learns of it from Spark.

@@ -259,6 +259,11 @@ def test_a_report_names_worker_error_and_place() -> None:
     assert "raise error" in failure.details
 
 
+def test_a_report_of_an_error_that_begins_with_an_empty_line_has_its_words() -> None:
+    (failure,) = failure_of(ValueError("\n\n  Arguments received:\n  * x"))
+    assert failure.message == "Arguments received:"
+
+
 def test_an_error_without_words_is_reported_by_its_name() -> None:
     (failure,) = failure_of(MemoryError())
     assert failure[:3] == (3, "MemoryError", "MemoryError")

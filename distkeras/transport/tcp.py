@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from distkeras.conversation import Failure, Update
 from distkeras.errors import DistkerasError, EnvironmentProblem, ProtocolError, TrainingError
-from distkeras.logs import logger, note
+from distkeras.logs import logger, named, note
 from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.server import ParameterServer
 from distkeras.transport.frames import Deadline, Wire
@@ -198,7 +198,7 @@ class TcpServer:
         except Exception as bug:
             # A rule may be anybody's code; without a word the worker would only try again.
             log.exception("could not answer %s", wire.peer)
-            _refuse(wire, TrainingError(f"the server raised {type(bug).__name__}: {bug}"))
+            _refuse(wire, TrainingError(f"the server raised {named(bug)}"))
         else:
             wire.send(reply, *vector)
 

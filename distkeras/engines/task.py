@@ -115,6 +115,8 @@ def run(
         Spool(job.memory, directory) as rows,
     ):
         try:
+            # Before it reads and imports, which takes a while: a driver hears of who stops there.
+            channel.announce(who.partition, who.attempt)
             fill(rows, batches, job.columns, job.spec.dtypes)
             log.info("got %d rows%s", len(rows), ", more than memory_mb" * rows.spilled)
             if not len(rows):

@@ -80,16 +80,24 @@ class TcpChannel:
             self._heart.stop()
         self._drop()
 
+    def announce(self, partition: int, attempt: int) -> None:
+        """Says that a worker prepares to join; from now on the server hears that it lives.
+
+        Args:
+            partition: the worker.
+            attempt: its try.
+        """
+        sign = Header(Kind.ALIVE, partition=partition, attempt=attempt)
+        self._call(Kind.DONE, sign)
+        self._live(sign)
+
     def join(self, partition: int, attempt: int, rows: int) -> Welcome:
         """See ``ParameterServer.join``."""
         header, payload = self._call(
             Kind.WELCOME, Header(Kind.JOIN, partition=partition, attempt=attempt, rows=rows)
         )
         welcome = Welcome(header.sequence, self._vector(payload), header.rows, header.stop)
-        if self._heart is None:
-            sign = Header(Kind.ALIVE, partition=partition, attempt=attempt)
-            every = min(HEARTBEAT, self._timeout / 6)
-            self._heart = Heart(self._dial, sign, every, self._timeout)
+        self._live(Header(Kind.ALIVE, partition=partition, attempt=attempt))
         return welcome
 
     def exchange(self, update: Update) -> Answer:
@@ -114,6 +122,11 @@ class TcpChannel:
         """See ``ParameterServer.fail``."""
         text = "\0".join((failure.error, failure.message, failure.details)).encode(errors="replace")
         self._call(Kind.DONE, Header(Kind.FAIL, partition=failure.partition), text[:MAX_TEXT])
+
+    def _live(self, sign: Header) -> None:
+        if self._heart is None:
+            every = min(HEARTBEAT, self._timeout / 6)
+            self._heart = Heart(self._dial, sign, every, self._timeout)
 
     def _call(
         self, expected: Kind, request: Header, *parts: bytes | Vector

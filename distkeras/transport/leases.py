@@ -19,11 +19,14 @@ __all__ = ["Leases"]
 #: Seconds between two looks after which the driver itself must have been stopped: whoever was
 #: silent meanwhile may have spoken.
 STOPPED = 5.0
+#: Seconds of silence, at least, after which one that has not joined yet is missed: what it imports
+#: may hold up all its threads.
+STARTING = 60.0
 
 
 @dataclass
 class _Lease:
-    """One attempt's hold on a partition.
+    """One attempt's hold on a partition, or its hope for one.
 
     Attributes:
         attempt: which one.
@@ -50,6 +53,9 @@ class Leases:
         self._seconds = seconds
         self._patience = patience
         self._held: dict[int, _Lease] = {}
+        #: Of each partition the newest attempt that is connected without a lease: it has not joined
+        #: yet, or has left and not ended.
+        self._beside: dict[int, _Lease] = {}
         self._lock = threading.Condition()
         self._closed = False
         self._looked = time.monotonic()
@@ -75,7 +81,8 @@ class Leases:
             with self._lock:
                 held = self._held.get(partition)
                 if held is None or (attempt > held.attempt and self._is_free(held, connection)):
-                    held = self._held[partition] = _Lease(attempt, peer, time.monotonic())
+                    held = self._held[partition] = self._lease(partition, attempt, peer)
+                    held.connections.add(connection)
                 if attempt <= held.attempt:
                     break
                 self._lock.wait(self._patience)
@@ -84,27 +91,46 @@ class Leases:
             wait()
         self.heard(partition, attempt, connection)
 
-    def heard(self, partition: int, attempt: int, connection: object) -> None:
-        """Notes that an attempt lives; one that has no lease (any more) is passed over."""
+    def announce(self, partition: int, attempt: int, peer: str, connection: object) -> None:
+        """Notes an attempt that is about to join, or is about to end: ``check`` looks at it, too.
+
+        Args:
+            partition: one that there is.
+            attempt: its try; of several the newest counts.
+            peer: where it is.
+            connection: that it speaks on.
+        """
         with self._lock:
-            held = self._held.get(partition)
-            if held is not None and held.attempt == attempt:
-                held.heard = time.monotonic()
-                held.connections.add(connection)
+            held, beside = self._held.get(partition), self._beside.get(partition)
+            if (held is None or held.attempt < attempt) and (
+                beside is None or beside.attempt < attempt
+            ):
+                self._beside[partition] = _Lease(attempt, peer, time.monotonic())
+        self.heard(partition, attempt, connection)
+
+    def heard(self, partition: int, attempt: int, connection: object) -> None:
+        """Notes that an attempt lives; one that nothing is known of is passed over."""
+        with self._lock:
+            for known in (self._held.get(partition), self._beside.get(partition)):
+                if known is not None and known.attempt == attempt:
+                    known.heard = time.monotonic()
+                    known.connections.add(connection)
 
     def give_back(self, partition: int, attempt: int) -> None:
         """Notes that an attempt has trained all its windows."""
         with self._lock:
             held = self._held.get(partition)
             if held is not None and held.attempt == attempt:
-                del self._held[partition]
+                # Its process has still to end, or somebody would wait for that.
+                self._beside[partition] = self._held.pop(partition)
                 self._lock.notify_all()
 
     def lost(self, connection: object) -> None:
         """Notes that a connection has ended; with its last one an attempt has ended, too."""
         with self._lock:
-            for held in self._held.values():
-                held.connections.discard(connection)
+            for known in self._all():
+                known.connections.discard(connection)
+            self._beside = {p: one for p, one in self._beside.items() if one.connections}
             self._lock.notify_all()
 
     def check(self, seconds: float) -> None:
@@ -113,7 +139,7 @@ class Leases:
         Whose connections have ended is not waited for here: Spark knows that its process is gone.
 
         Args:
-            seconds: that a worker may be silent.
+            seconds: that a worker may be silent; where it has not joined yet at least ``STARTING``.
 
         Raises:
             ExchangeTimeout: names the worker and where it is.
@@ -121,14 +147,16 @@ class Leases:
         with self._lock:
             now = time.monotonic()
             if now - self._looked > STOPPED:
-                for held in self._held.values():
-                    held.heard = now
+                for known in self._all():
+                    known.heard = now
             self._looked = now
-            for partition, held in sorted(self._held.items()):
-                if held.connections and now - held.heard > seconds:
+            working = {p: held for p, held in self._held.items() if held.connections}
+            for partition, known in sorted((self._beside | working).items()):
+                most = seconds if partition in working else max(seconds, STARTING)
+                if known.connections and now - known.heard > most:
                     raise ExchangeTimeout(
-                        f"the parameter server heard nothing of worker {partition} at {held.peer} "
-                        f"for {seconds:g} s (worker_timeout): its process hangs or is stopped, or "
+                        f"the parameter server heard nothing of worker {partition} at {known.peer} "
+                        f"for {most:g} s (worker_timeout): its process hangs or is stopped, or "
                         "the network between them fails"
                     )
 
@@ -137,6 +165,16 @@ class Leases:
         with self._lock:
             self._closed = True
             self._lock.notify_all()
+
+    def _all(self) -> list[_Lease]:
+        return [*self._held.values(), *self._beside.values()]
+
+    def _lease(self, partition: int, attempt: int, peer: str) -> _Lease:
+        """A new one, with the connections on which the attempt was heard of before."""
+        beside = self._beside.get(partition)
+        if beside is not None and beside.attempt == attempt:
+            return self._beside.pop(partition)
+        return _Lease(attempt, peer, time.monotonic())
 
     def _is_free(self, held: _Lease, connection: object) -> bool:
         others = held.connections - {connection}

@@ -222,7 +222,10 @@ class TcpServer:
             self.leases.give_back(*who)
         elif header.kind is Kind.FAIL:
             self._server.fail(_failure(header, payload))
-        elif header.kind is not Kind.ALIVE:
+        elif header.kind is Kind.ALIVE:
+            if header.partition < self._server.workers:
+                self.leases.announce(*who, wire.peer, wire)
+        else:
             raise ProtocolError(f"{header.kind.name} came, which a worker does not send")
         return (Header(Kind.DONE),)
 

@@ -16,6 +16,7 @@ import pytest
 from distkeras.errors import ExchangeTimeout, TrainingError
 from distkeras.messages import Header, Kind
 from distkeras.rules import downpour
+from distkeras.transport import leases
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.tcp import TcpServer
 from tests.linear import server_of, update
@@ -27,10 +28,15 @@ WORKER = """
 import sys
 from tests.transport.peers import channel_to
 with channel_to(("127.0.0.1", int(sys.argv[1])), timeout=float(sys.argv[2])) as channel:
+    def say(word):
+        print(word, flush=True)
+        sys.stdin.readline()
+    channel.announce(0, 0)
+    say("announced")
     channel.join(0, 0, 8)
-    print("joined", flush=True)
-    sys.stdin.read()
+    say("joined")
     channel.leave(0, 0, 0.0)
+    say("left")
 """
 
 #: How a worker that says nothing is named.
@@ -39,13 +45,19 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subproce
 
 
 @contextmanager
-def worker(port: int, timeout: float = PATIENCE) -> Iterator[subprocess.Popen[str]]:
-    """A process that has joined as the first attempt at worker 0."""
+def worker(
+    port: int, timeout: float = PATIENCE, until: str = "joined"
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that is the first attempt at worker 0, and has come so far."""
     command = [sys.executable, "-c", WORKER, str(port), str(timeout)]
     process = subprocess.Popen(command, text=True, **PIPES)
     try:
+        assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "joined\n"
+        while process.stdout.readline() != f"{until}\n":
+            assert process.poll() is None
+            process.stdin.write("\n")
+            process.stdin.flush()
         yield process
     finally:
         process.kill()
@@ -155,6 +167,62 @@ def test_a_worker_stopped_for_longer_is_named_and_one_stopped_for_less_goes_on()
             eventually(lambda: tcp.leases.check(1.0) is not None)
         process.send_signal(signal.SIGCONT)
         eventually(lambda: not is_silent(tcp))
+
+
+@pytest.mark.parametrize("until", ["announced", "left"])
+def test_a_worker_stopped_before_it_joins_or_after_it_has_left_is_named_too(
+    until: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "STARTING", 0.0)
+    with (
+        TcpServer(server_of(downpour()), TOKEN) as tcp,
+        worker(tcp.address[1], 0.6, until) as process,
+    ):
+        stop(process)
+        with pytest.raises(ExchangeTimeout, match=SILENT):
+            eventually(lambda: tcp.leases.check(1.0) is not None)
+        process.send_signal(signal.SIGCONT)
+        eventually(lambda: not is_silent(tcp))
+
+
+def test_the_next_attempt_of_a_killed_worker_is_missed_when_it_falls_silent_before_it_joins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leases, "STARTING", 0.0)
+    with TcpServer(server_of(downpour()), TOKEN) as tcp, worker(tcp.address[1]) as process:
+        process.kill()
+        with peers.authenticated(tcp.address) as connection:
+            second = Wire(connection, "server", Deadline(PATIENCE))
+            second.send(Header(Kind.ALIVE, attempt=1))
+            second.expect(Kind.DONE)
+            with pytest.raises(ExchangeTimeout, match=SILENT):
+                eventually(lambda: tcp.leases.check(1.0) is not None)
+
+
+def test_what_a_worker_imports_may_hold_it_up_before_it_joins() -> None:
+    with (
+        TcpServer(server_of(downpour()), TOKEN) as tcp,
+        worker(tcp.address[1], 0.6, "announced") as process,
+    ):
+        stop(process)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            tcp.leases.check(1.0)
+            time.sleep(0.05)
+
+
+def test_a_copy_that_waits_is_not_missed_while_the_first_lives() -> None:
+    with (
+        TcpServer(server_of(downpour()), TOKEN) as tcp,
+        channel_to(tcp.address, timeout=0.6) as first,
+        channel_to(tcp.address) as second,
+    ):
+        first.join(0, 0, 8)
+        second.announce(0, 1)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            tcp.leases.check(1.0)
+            time.sleep(0.05)
 
 
 def test_who_is_gone_is_not_waited_for_here() -> None:

@@ -53,7 +53,45 @@ SETTINGS: dict[str, object] = {
 }
 
 
-class Hdfs(Service):
+class HdfsDaemons(Service):
+    """The daemons of one HDFS: where they and its clients find their settings.
+
+    Attributes:
+        folder: Where data, settings and logs go.
+        url: Of the file system.
+    """
+
+    folder: Path
+    url: str
+    _classpath: str
+    _settings: Mapping[str, object]
+
+    def _make_datanode(self, suffix: str) -> Daemon:
+        data, http, ipc = (f"{HOST}:{port}" for port in free_ports(3))
+        own = {
+            # The name that WebHDFS sends clients to: the host's own may lead elsewhere.
+            "dfs.datanode.hostname": HOST,
+            "dfs.datanode.address": data,
+            "dfs.datanode.http.address": http,
+            "dfs.datanode.ipc.address": ipc,
+            "dfs.datanode.data.dir": (self.folder / f"data{suffix}").as_uri(),
+        }
+        conf_dir = self._write_conf(f"conf-datanode{suffix}", own)
+        return self._daemon(f"DataNode{suffix}", DATANODE, conf_dir, http, serves_blocks)
+
+    def _daemon(
+        self, name: str, main: str, conf_dir: Path, http: str, ready: Callable[[str], bool]
+    ) -> Daemon:
+        log = self.folder / "logs" / f"{name}.log"
+        return Daemon(name, main, conf_dir, self._classpath, log, http, ready)
+
+    def _write_conf(self, name: str, own: Mapping[str, object]) -> Path:
+        core = {"fs.defaultFS": self.url, "hadoop.tmp.dir": self.folder / "tmp"}
+        files = {"core-site": core, "hdfs-site": {**self._settings, **own}}
+        return write_settings(self.folder / name, files)
+
+
+class Hdfs(HdfsDaemons):
     """A single-machine HDFS with WebHDFS on; entered, it is started, and left, it is stopped.
 
     Everything listens on 127.0.0.1. The user who starts it is its superuser; permissions are
@@ -90,7 +128,7 @@ class Hdfs(Service):
         self._settings = SETTINGS | self._namenode_settings() | dict(settings or {})
         self.conf_dir = self._write_conf("conf", {})
         self.namenode = self._daemon("NameNode", NAMENODE, self.conf_dir, self._http, is_active)
-        self.datanodes = tuple(self._datanode(number) for number in range(datanodes))
+        self.datanodes = tuple(self._make_datanode(f"-{number}") for number in range(datanodes))
 
     def start(self, seconds: float = READY_SECONDS) -> None:
         """Start every daemon and wait until the file system can be written.
@@ -152,36 +190,11 @@ class Hdfs(Service):
             shutil.rmtree(self.folder / "name", ignore_errors=True)
             raise
 
-    def _datanode(self, number: int) -> Daemon:
-        data, http, ipc = free_ports(3)
-        name = f"DataNode-{number}"
-        own = {
-            # The name that WebHDFS sends clients to: the host's own may lead elsewhere.
-            "dfs.datanode.hostname": HOST,
-            "dfs.datanode.address": f"{HOST}:{data}",
-            "dfs.datanode.http.address": f"{HOST}:{http}",
-            "dfs.datanode.ipc.address": f"{HOST}:{ipc}",
-            "dfs.datanode.data.dir": (self.folder / f"data-{number}").as_uri(),
-        }
-        conf_dir = self._write_conf(f"conf-datanode-{number}", own)
-        return self._daemon(name, DATANODE, conf_dir, f"{HOST}:{http}", serves_blocks)
-
-    def _daemon(
-        self, name: str, main: str, conf_dir: Path, http: str, ready: Callable[[str], bool]
-    ) -> Daemon:
-        log = self.folder / "logs" / f"{name}.log"
-        return Daemon(name, main, conf_dir, self._classpath, log, http, ready)
-
     def _namenode_settings(self) -> dict[str, object]:
         return {
             "dfs.namenode.http-address": self._http,
             "dfs.namenode.name.dir": (self.folder / "name").as_uri(),
         }
-
-    def _write_conf(self, name: str, own: Mapping[str, object]) -> Path:
-        core = {"fs.defaultFS": self.url, "hadoop.tmp.dir": self.folder / "tmp"}
-        files = {"core-site": core, "hdfs-site": self._settings | dict(own)}
-        return write_settings(self.folder / name, files)
 
 
 def is_active(address: str) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.clusters.hadoop import READY_SECONDS, Daemon, end_all, jmx, run_tool, write_settings
-from scripts.clusters.hdfs import DATANODE, HOST, NAMENODE, SETTINGS, serves_blocks
+from scripts.clusters.hadoop import READY_SECONDS, Daemon, end_all, jmx, run_tool
+from scripts.clusters.hdfs import HOST, NAMENODE, SETTINGS, HdfsDaemons
 from scripts.clusters.maven import classpath
 from scripts.clusters.ports import free_ports
-from scripts.clusters.service import Service
 
 __all__ = ["Pair"]
 
@@ -20,7 +18,7 @@ ADMIN = "org.apache.hadoop.hdfs.tools.DFSHAAdmin"
 PROVIDER = "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"
 
 
-class Pair(Service):
+class Pair(HdfsDaemons):
     """Two NameNodes that share their edits by a folder; entered, the first one is active.
 
     Attributes:
@@ -44,7 +42,7 @@ class Pair(Service):
         self._settings = SETTINGS | {"dfs.replication": 1} | self._addresses()
         self.conf_dir = self._write_conf("conf", {})
         self.namenodes = tuple(map(self._namenode, NAMES))
-        self._datanode = self._node()
+        self._datanode = self._make_datanode("")
 
     def start(self, seconds: float = READY_SECONDS) -> None:
         """Start all of it, and make the first NameNode active.
@@ -97,26 +95,7 @@ class Pair(Service):
         own = {"dfs.ha.namenode.id": name, "dfs.namenode.name.dir": data}
         http = str(self._settings[f"dfs.namenode.http-address.{SERVICE}.{name}"])
         conf_dir = self._write_conf(f"conf-{name}", own)
-        log = self.folder / "logs" / f"{name}.log"
-        return Daemon(name, NAMENODE, conf_dir, self._classpath, log, http, answers)
-
-    def _node(self) -> Daemon:
-        data, http, ipc = (f"{HOST}:{port}" for port in free_ports(3))
-        own = {
-            "dfs.datanode.hostname": HOST,
-            "dfs.datanode.address": data,
-            "dfs.datanode.http.address": http,
-            "dfs.datanode.ipc.address": ipc,
-            "dfs.datanode.data.dir": (self.folder / "data").as_uri(),
-        }
-        log = self.folder / "logs" / "DataNode.log"
-        conf_dir = self._write_conf("conf-datanode", own)
-        return Daemon("DataNode", DATANODE, conf_dir, self._classpath, log, http, serves_blocks)
-
-    def _write_conf(self, name: str, own: Mapping[str, object]) -> Path:
-        core = {"fs.defaultFS": self.url, "hadoop.tmp.dir": self.folder / "tmp"}
-        files = {"core-site": core, "hdfs-site": self._settings | dict(own)}
-        return write_settings(self.folder / name, files)
+        return self._daemon(name, NAMENODE, conf_dir, http, answers)
 
 
 def answers(address: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -178,6 +179,21 @@ class Author:
 
     def _pick(self, among: Sequence[T]) -> T:
         return among[self._choices.below(len(among))]
+
+
+class Player:
+    """What plays streams, and knows what must become of each frame; a context manager.
+
+    Args:
+        odds: of so many frames, four are broken; each ends its stream.
+
+    Attributes:
+        counts: frames by what became of them.
+    """
+
+    def __init__(self, odds: int) -> None:
+        self._odds = odds
+        self.counts: Counter[str] = Counter()
 
 
 def framed(header: Header, payload: bytes = b"") -> bytes:

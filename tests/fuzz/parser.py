@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from distkeras.errors import ProtocolError
 from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header
 from distkeras.transport.frames import Deadline, Wire
-from tests.fuzz.making import Author, Choices
+from tests.fuzz.making import Author, Choices, Player
 from tests.fuzz.reading import Frame, read
 from tests.transport.peers import LOOPBACK, PATIENCE
 
@@ -19,19 +18,8 @@ from tests.transport.peers import LOOPBACK, PATIENCE
 SIZES = (16, 0)
 
 
-class Parser:
-    """A listener for pairs of sockets; a context manager.
-
-    Args:
-        odds: of so many frames, four are broken; each ends its stream.
-
-    Attributes:
-        counts: frames by what became of them.
-    """
-
-    def __init__(self, odds: int) -> None:
-        self._odds = odds
-        self.counts: Counter[str] = Counter()
+class Parser(Player):
+    """A listener for pairs of sockets."""
 
     def __enter__(self) -> Parser:
         self._listener = socket.create_server((LOOPBACK, 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections import Counter
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -18,7 +17,7 @@ from distkeras.transport.client import TcpChannel
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_server
 from distkeras.transport.tcp import TcpServer
-from tests.fuzz.making import ROWS, VALUES, Author, Choices, Known
+from tests.fuzz.making import ROWS, VALUES, Author, Choices, Known, Player
 from tests.fuzz.parser import ends_at_once
 from tests.fuzz.reading import Frame, read
 from tests.linear import WIDTH, WORKERS, server_of, update
@@ -96,19 +95,11 @@ class Ledger:
         self.known[asked.partition] = known._replace(following=known.following + 1)
 
 
-class Target:
-    """A server, a healthy worker on it, and the ledger of both; a context manager.
-
-    Args:
-        odds: of so many frames, four are broken; each ends its connection.
-
-    Attributes:
-        counts: frames by what became of them.
-    """
+class Target(Player):
+    """A server, a healthy worker on it, and the ledger of both."""
 
     def __init__(self, odds: int) -> None:
-        self._odds = odds
-        self.counts: Counter[str] = Counter()
+        super().__init__(odds)
         self._server = server_of(downpour())
         self._ledger = Ledger()
         self._bugs = Bugs()

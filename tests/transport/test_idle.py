@@ -23,26 +23,14 @@ from distkeras.transport import tcp as tcp_module
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.frames import Deadline
 from distkeras.transport.newcomers import MOST
-from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment, train
-from tests.linear import WIDTH, WORKERS, LinearReplica, Table, server_of, update
+from tests.linear import WIDTH, WORKERS, LinearReplica, Table, update
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN, channel_to
 
 ROOT = Path(__file__).parents[2]
 MANY = 1000
 ROWS, SCHEDULE = Table(40), Schedule(batch_size=4, window=2, epochs=3, seed=0)
-
-
-@pytest.fixture
-def server() -> ParameterServer:
-    return server_of(downpour())
-
-
-@pytest.fixture
-def address(server: ParameterServer) -> Iterator[tuple[str, int]]:
-    with TcpServer(server, TOKEN) as tcp:
-        yield tcp.address
 
 
 @pytest.fixture

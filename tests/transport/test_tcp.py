@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import numpy as np
@@ -23,7 +22,7 @@ from distkeras.errors import (
     TrainingError,
 )
 from distkeras.messages import HEADER, NONCE, Header, Kind
-from distkeras.rules import RULES, Rule, downpour, single
+from distkeras.rules import RULES, Rule, single
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.transport.tcp import Place, TcpServer
@@ -31,17 +30,6 @@ from distkeras.worker import Assignment, train
 from tests.linear import LinearReplica, Table, server_of, trained_alone
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN, channel_to
-
-
-@pytest.fixture
-def server() -> ParameterServer:
-    return server_of(downpour())
-
-
-@pytest.fixture
-def address(server: ParameterServer) -> Iterator[tuple[str, int]]:
-    with TcpServer(server, TOKEN) as tcp:
-        yield tcp.address
 
 
 def update(

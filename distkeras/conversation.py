@@ -94,3 +94,17 @@ class Record:
     staleness: int
     exchange_wait: float
     timestamp: float
+
+    @classmethod
+    def of(cls, update: Update, staleness: int, now: float) -> Record:
+        """Of a window that was just merged."""
+        return cls(
+            worker=update.partition,
+            epoch=update.epoch,
+            window=update.sequence,
+            samples=update.rows,
+            metrics=tuple(map(float, update.metrics)),
+            staleness=staleness,
+            exchange_wait=0.0,
+            timestamp=now,
+        )

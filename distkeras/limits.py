@@ -6,19 +6,26 @@ that everybody is told, in the history's columns, in memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
+import numpy as np
+
 from distkeras.conversation import Update
-from distkeras.errors import ProtocolError
+from distkeras.errors import ProtocolError, TrainingDiverged
+from distkeras.vectors import Vector
 
 __all__ = [
     "MAX_EPOCH",
     "MAX_FAILURES",
     "MAX_ROWS",
     "check_joining",
+    "check_merged",
     "check_partition",
+    "check_shape",
     "check_wait",
     "check_window",
+    "diverged",
 ]
 
 #: Rows in a partition, or in a window.
@@ -55,6 +62,19 @@ def check_partition(partition: int, workers: int) -> None:
         raise ProtocolError(f"worker {partition} is none of the {workers} of this training")
 
 
+def check_shape(update: Update, center: Vector) -> None:
+    """Refuses a vector that is not as long as the center.
+
+    Raises:
+        ProtocolError: names the worker.
+    """
+    if update.vector.shape != center.shape:
+        raise ProtocolError(
+            f"worker {update.partition} sent a vector of shape {update.vector.shape}, "
+            f"but the center has {center.shape}: its model is not the server's"
+        )
+
+
 def check_window(update: Update, rows: int) -> None:
     """Refuses a window that its partition cannot have.
 
@@ -83,3 +103,25 @@ def check_wait(partition: int, wait: float) -> None:
     """
     if not 0 <= wait < inf:
         raise ProtocolError(f"worker {partition} waited {wait} s for its last exchange")
+
+
+def diverged(update: Update) -> TrainingDiverged:
+    """What to raise for a window whose loss or vector is not finite."""
+    place = f"at worker {update.partition}, epoch {update.epoch}, window {update.sequence}"
+    loss, remedy = update.metrics[0], "lower the learning rate or check the data"
+    if not np.isfinite(loss):
+        return TrainingDiverged(f"the loss became {loss} {place}: {remedy}")
+    return TrainingDiverged(f"a weight became NaN or infinite {place}: {remedy}")
+
+
+def check_merged(center: Vector, updates: Sequence[Update]) -> None:
+    """Refuses windows whose vectors are finite, where the center with them would not be.
+
+    Raises:
+        TrainingDiverged: names the windows and the workers.
+    """
+    if not np.isfinite(center).all():
+        windows = ", ".join(f"{one.sequence} of worker {one.partition}" for one in updates)
+        raise TrainingDiverged(
+            f"a weight of the center would become infinite with window {windows}: lower the rates"
+        )

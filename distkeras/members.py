@@ -1,15 +1,16 @@
-"""What the server remembers of one worker, and of everything at one moment."""
+"""Who has joined, what the server remembers of each, and of everything at one moment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from distkeras.conversation import Answer, Record, Update
+from distkeras.errors import DataError, ProtocolError, Superseded
 from distkeras.vectors import Vector
 
-__all__ = ["Member", "Snapshot"]
+__all__ = ["Member", "Members", "Snapshot"]
 
 
 @dataclass
@@ -42,6 +43,86 @@ class Member:
     pending: Update | None = None
     left: bool = False
 
+    def note_wait(self, wait: float) -> None:
+        """Puts into the record how long the last exchange took, in seconds; 0 says nothing."""
+        # An attempt that has exchanged nothing yet knows nothing of its predecessor's last wait.
+        if self.record is not None and wait:
+            self.record.exchange_wait = wait
+
+
+class Members:
+    """All who have joined, by partition. Whoever asks holds the server's lock.
+
+    Args:
+        known: from a snapshot; copied.
+    """
+
+    def __init__(self, known: Mapping[int, Member] | None = None) -> None:
+        self._known = {partition: replace(one) for partition, one in (known or {}).items()}
+
+    def __iter__(self) -> Iterator[Member]:
+        """Each of them, in the order of the partitions."""
+        return (one for _, one in sorted(self._known.items()))
+
+    def admit(self, partition: int, new: Member) -> Member:
+        """Takes a worker in, or takes it in again where an earlier attempt ended.
+
+        Args:
+            partition: the worker.
+            new: how it begins, where no attempt at the partition has joined before.
+
+        Raises:
+            Superseded: if a newer attempt has joined.
+            DataError: if an earlier attempt found another number of rows.
+        """
+        known = self._known.setdefault(partition, new)
+        _refuse_older(known, partition, new.attempt)
+        if known.rows != new.rows:
+            raise DataError(
+                f"worker {partition} found {new.rows} rows on attempt {new.attempt}, but "
+                f"{known.rows} before: the DataFrame is not the same when it is read again"
+            )
+        # Whoever has left has trained all its windows: a copy of it may come, and be ended.
+        known.attempt = new.attempt
+        return known
+
+    def of(self, partition: int, attempt: int) -> Member:
+        """The worker, for an attempt that speaks for it.
+
+        Raises:
+            ProtocolError: if it has not joined.
+            Superseded: if a newer attempt has joined.
+        """
+        known = self._known.get(partition)
+        if known is None:
+            raise ProtocolError(f"worker {partition} spoke before it joined")
+        _refuse_older(known, partition, attempt)
+        return known
+
+    def waiting(self) -> list[Member]:
+        """Those whose windows wait for the others of their round, by partition."""
+        return [known for known in self if known.pending]
+
+    def awaited(self, workers: int) -> list[int]:
+        """Of so many workers those whose windows the round lacks; also those that never joined."""
+        there = {p for p, known in self._known.items() if known.left or known.pending}
+        return sorted(set(range(workers)) - there)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The workers that have joined and not left."""
+        return sorted(p for p, known in self._known.items() if not known.left)
+
+    def kept(self) -> dict[int, Member]:
+        """What is needed of each to go on in another process.
+
+        No attempt outlives its process, and a window that was not merged is sent again.
+        """
+        return {
+            partition: replace(known, attempt=-1, record=None, pending=None, left=False)
+            for partition, known in self._known.items()
+        }
+
 
 class Snapshot(NamedTuple):
     """All that a server knows, at one moment between two merges.
@@ -61,3 +142,10 @@ class Snapshot(NamedTuple):
     rows_merged: int
     members: Mapping[int, Member]
     history: tuple[Record, ...] = ()
+
+
+def _refuse_older(known: Member, partition: int, attempt: int) -> None:
+    if attempt < known.attempt:
+        raise Superseded(
+            f"attempt {attempt} at worker {partition} was superseded by {known.attempt}"
+        )

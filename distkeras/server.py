@@ -16,29 +16,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
 
 from distkeras.attendance import Attendance
 from distkeras.conversation import Answer, Failure, Record, Update, Welcome
-from distkeras.errors import (
-    DataError,
-    ProtocolError,
-    RoundTimeout,
-    Superseded,
-    TrainingDiverged,
-    TrainingError,
-)
+from distkeras.errors import ProtocolError, RoundTimeout, TrainingError
 from distkeras.limits import (
     MAX_FAILURES,
     check_joining,
+    check_merged,
     check_partition,
+    check_shape,
     check_wait,
     check_window,
+    diverged,
 )
-from distkeras.members import Member, Snapshot
+from distkeras.members import Member, Members, Snapshot
 from distkeras.rules import Exchange, Rule
 from distkeras.vectors import Vector
 
@@ -83,7 +79,7 @@ class ParameterServer:
     failures: list[Failure] = field(default_factory=list)
     resumed: tuple[int, int] = (0, 0)
     attendance: Attendance = field(default_factory=Attendance)
-    _partitions: dict[int, Member] = field(default_factory=dict)
+    _members: Members = field(default_factory=Members)
     _closed: bool = False
     #: The lock; notified when a round was merged, or will never be.
     _lock: threading.Condition = field(default_factory=threading.Condition)
@@ -103,18 +99,8 @@ class ParameterServer:
         """
         check_joining(partition, rows, self.workers)
         with self._lock:
-            known = self._partitions.get(partition)
-            if known is None:
-                known = Member(attempt, rows, self.center, self.clock)
-                self._partitions[partition] = known
-            self._refuse_older(known, partition, attempt)
-            if known.rows != rows:
-                raise DataError(
-                    f"worker {partition} found {rows} rows on attempt {attempt}, but "
-                    f"{known.rows} before: the DataFrame is not the same when it is read again"
-                )
-            # Whoever has left has trained all its windows: a copy of it may come, and be ended.
-            known.attempt = attempt
+            new = Member(attempt, rows, self.center, self.clock)
+            known = self._members.admit(partition, new)
             weights, stop = self._resume(known), bool(self.stopped)
             welcome = Welcome(known.sequence, weights, self.rows_merged, stop)
         self.attendance.joined(partition, attempt, welcome, rows, self.now())
@@ -156,11 +142,7 @@ class ParameterServer:
                 with it. Other metrics may be NaN: some have no value on some rows.
             TrainingError: if the server was closed.
         """
-        if update.vector.shape != self.center.shape:
-            raise ProtocolError(
-                f"worker {update.partition} sent a vector of shape {update.vector.shape}, "
-                f"but the center has {self.center.shape}: its model is not the server's"
-            )
+        check_shape(update, self.center)
         finite = np.isfinite(update.metrics[0]) and bool(np.isfinite(update.vector).all())
         with self._lock:
             answer = self._take(update, finite)
@@ -197,9 +179,9 @@ class ParameterServer:
         """
         check_wait(partition, wait)
         with self._lock:
-            known = self._member(partition, attempt)
+            known = self._members.of(partition, attempt)
             known.left, windows = True, known.sequence
-            _note_wait(known, wait)
+            known.note_wait(wait)
             self._end_round()
         self.attendance.left(partition, attempt, windows, self.now())
 
@@ -229,12 +211,7 @@ class ParameterServer:
         Vectors are never changed in place, so none is copied.
         """
         with self._lock:
-            # No attempt outlives its process, and a window that was not merged is sent again.
-            members = {
-                partition: replace(known, attempt=-1, record=None, pending=None, left=False)
-                for partition, known in self._partitions.items()
-            }
-            history = tuple(self.history)
+            members, history = self._members.kept(), tuple(self.history)
             return Snapshot(self.center, self.state, self.clock, self.rows_merged, members, history)
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -242,34 +219,20 @@ class ParameterServer:
         with self._lock:
             self.center, self.state = snapshot.center, snapshot.state
             self.clock, self.rows_merged = snapshot.clock, snapshot.rows_merged
-            self._partitions = {p: replace(known) for p, known in snapshot.members.items()}
+            self._members = Members(snapshot.members)
             self.history = list(snapshot.history)
             self.resumed = len(self.history), self.rows_merged
 
     def workers_weights(self) -> list[Vector]:
         """Each worker's weights after its last merged window, shape (P,), by partition."""
         with self._lock:
-            return [self._resume(known) for _, known in sorted(self._partitions.items())]
+            return list(map(self._resume, self._members))
 
     @property
     def unfinished(self) -> list[int]:
         """The workers that have joined and not left."""
         with self._lock:
-            return sorted(p for p, known in self._partitions.items() if not known.left)
-
-    def _member(self, partition: int, attempt: int) -> Member:
-        known = self._partitions.get(partition)
-        if known is None:
-            raise ProtocolError(f"worker {partition} spoke before it joined")
-        self._refuse_older(known, partition, attempt)
-        return known
-
-    @staticmethod
-    def _refuse_older(known: Member, partition: int, attempt: int) -> None:
-        if attempt < known.attempt:
-            raise Superseded(
-                f"attempt {attempt} at worker {partition} was superseded by {known.attempt}"
-            )
+            return self._members.unfinished
 
     def _resume(self, known: Member) -> Vector:
         """The weights that the last merged window left the worker with."""
@@ -279,7 +242,7 @@ class ParameterServer:
         return self.rule.adopt(known.sent, known.answer.vector)
 
     def _take(self, update: Update, finite: bool) -> Answer | None:
-        known = self._member(update.partition, update.attempt)
+        known = self._members.of(update.partition, update.attempt)
         if update.sequence == known.sequence - 1 and known.answer is not None:
             return known.answer
         if update.sequence != known.sequence:
@@ -289,7 +252,7 @@ class ParameterServer:
             )
         check_window(update, known.rows)
         if not finite:
-            raise TrainingDiverged(_diverged(update))
+            raise diverged(update)
         if not self.rule.synchronous:
             self._merge_one(known, update)
             return known.answer
@@ -303,20 +266,14 @@ class ParameterServer:
         staleness = self.clock - known.clock
         exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
         merged = self.rule.merge(self.center, update.vector, exchange)
-        if not np.isfinite(merged.center).all():
-            raise TrainingDiverged(_overflow([update]))
+        check_merged(merged.center, [update])
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
         self._answer(known, update, merged.answer, staleness)
 
-    def _awaited(self) -> list[int]:
-        """The workers whose windows the round lacks; those that never joined among them."""
-        there = {p for p, known in self._partitions.items() if known.left or known.pending}
-        return sorted(set(range(self.workers)) - there)
-
     def _late(self, partition: int) -> str:
         with self._lock:
-            others = ", ".join(map(str, self._awaited()))
+            others = ", ".join(map(str, self._members.awaited(self.workers)))
         return (
             f"worker {partition} waited {self.timeout:g} s for a window of the workers {others}; "
             f"{self.rule.name} needs all {self.workers} at the same time"
@@ -324,16 +281,15 @@ class ParameterServer:
 
     def _end_round(self) -> None:
         """Merges the round if it is whole."""
-        waiting = [known for _, known in sorted(self._partitions.items()) if known.pending]
-        if not waiting or self._awaited():
+        waiting = self._members.waiting()
+        if not waiting or self._members.awaited(self.workers):
             return
         updates = [known.pending for known in waiting if known.pending]
         total = reduce(np.add, [update.vector for update in updates])
         mean = total / np.float32(len(updates))
         exchange = Exchange(0, waiting[0].adopted, len(updates), self.state)
         merged = self.rule.merge(self.center, mean, exchange)
-        if not np.isfinite(merged.center).all():
-            raise TrainingDiverged(_overflow(updates))
+        check_merged(merged.center, updates)
         self.center, self.state = merged.center, merged.state
         for known, update in zip(waiting, updates, strict=True):
             self._note(known, update)
@@ -347,17 +303,8 @@ class ParameterServer:
         known.adopted, known.clock = self.center, self.clock
         known.sent = update.vector
         known.answer = Answer(vector, staleness, self.rows_merged, bool(self.stopped))
-        _note_wait(known, update.wait)
-        known.record = Record(
-            worker=update.partition,
-            epoch=update.epoch,
-            window=update.sequence,
-            samples=update.rows,
-            metrics=tuple(map(float, update.metrics)),
-            staleness=staleness,
-            exchange_wait=0.0,
-            timestamp=self.now(),
-        )
+        known.note_wait(update.wait)
+        known.record = Record.of(update, staleness, self.now())
         self.history.append(known.record)
 
     def _note(self, known: Member, update: Update) -> None:
@@ -365,23 +312,3 @@ class ParameterServer:
         self.clock += 1
         known.sequence += 1
         self.rows_merged += update.rows
-
-
-def _note_wait(known: Member, wait: float) -> None:
-    # An attempt that has exchanged nothing yet knows nothing of its predecessor's last wait.
-    if known.record is not None and wait:
-        known.record.exchange_wait = wait
-
-
-def _diverged(update: Update) -> str:
-    place = f"at worker {update.partition}, epoch {update.epoch}, window {update.sequence}"
-    loss = update.metrics[0]
-    if not np.isfinite(loss):
-        return f"the loss became {loss} {place}: lower the learning rate or check the data"
-    return f"a weight became NaN or infinite {place}: lower the learning rate or check the data"
-
-
-def _overflow(updates: Sequence[Update]) -> str:
-    """Each vector is finite, but the center would not be."""
-    windows = ", ".join(f"{one.sequence} of worker {one.partition}" for one in updates)
-    return f"a weight of the center would become infinite with window {windows}: lower the rates"

@@ -179,7 +179,7 @@ def test_the_end_of_the_server_takes_those_along_who_wait(rounds: ParameterServe
     with TcpServer(rounds, TOKEN) as tcp:
         thread = threading.Thread(target=waits, args=(tcp.address,))
         thread.start()
-        while rounds._partitions[0].pending is None:
+        while not rounds._members.waiting():
             thread.join(0.01)
     thread.join()
     assert len(raised) == 1

@@ -9,15 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 
+from distkeras.logs import logger
 from distkeras.transport.frames import Wire
 
 __all__ = ["MOST", "Newcomers"]
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 #: Newcomers at the same time, beside one for each worker: all of them may come at once. Each
 #: costs a file descriptor and a thread, and many systems allow a process 1,024 descriptors.
 MOST = 128
+#: Lines in the log about strangers; what comes after them is told on DEBUG, since anybody who
+#: reaches the port can have as many as he likes.
+LINES = 20
 
 
 class Newcomers:
@@ -32,7 +36,7 @@ class Newcomers:
         #: In the order in which they came.
         self._waiting: dict[Wire, None] = {}
         self._lock = threading.Lock()
-        self._told = False
+        self._warned, self._told = False, 0
 
     def add(self, wire: Wire) -> None:
         """Takes a newcomer in; ends the oldest connection if there are too many."""
@@ -44,20 +48,31 @@ class Newcomers:
             del self._waiting[oldest]
             # Under the lock: its own thread closes it only after ``remove``.
             oldest.abort()
-        self._tell(oldest)
+        self._gives_way(oldest)
 
     def remove(self, wire: Wire) -> None:
         """It is none any longer: it has proved itself, or it is gone."""
         with self._lock:
             self._waiting.pop(wire, None)
 
-    def _tell(self, oldest: Wire) -> None:
-        """Once as a warning: a flood of connections is not to become one of lines."""
-        log.log(
-            logging.INFO if self._told else logging.WARNING,
-            "%d connections have not proved that they know the run's token; the oldest, "
-            "from %s, gives way",
-            self._most + 1,
-            oldest.peer,
+    def turned_away(self, wire: Wire, problem: Exception) -> None:
+        """Tells the log of one that has not proved itself."""
+        # Who only hangs up may have been a worker that was ended.
+        level = logging.INFO if isinstance(problem, ConnectionError) else logging.WARNING
+        self._tell(level, f"closed the connection from {wire.peer}: {problem}")
+
+    def _gives_way(self, oldest: Wire) -> None:
+        """As a warning once."""
+        level, self._warned = logging.INFO if self._warned else logging.WARNING, True
+        self._tell(
+            level,
+            f"{self._most + 1} connections have not proved that they know the run's token; the "
+            f"oldest, from {oldest.peer}, gives way",
         )
-        self._told = True
+
+    def _tell(self, level: int, text: str) -> None:
+        with self._lock:
+            self._told += 1
+            told = self._told
+        last = "; further strangers are told of on DEBUG" if told == LINES else ""
+        log.log(level if told <= LINES else logging.DEBUG, "%s%s", text, last)

@@ -156,12 +156,31 @@ class TcpServer:
             log.warning("could not accept a worker: %s", problem)
 
     def _serve(self, wire: Wire) -> None:
-        said = Kind.HELLO
         try:
-            self._prove(wire)
-            wire.trust(self._bound)
-            # A worker may compute for as long as it likes; a dead one closes its connection.
-            wire.deadline = None
+            if self._proves(wire):
+                self._converse(wire)
+        finally:
+            self.leases.lost(wire)
+            wire.close()
+
+    def _proves(self, wire: Wire) -> bool:
+        try:
+            if self._tls is not None:
+                wire.secure(self._tls)
+            authenticate_client(wire, self._token)
+        except (DistkerasError, OSError) as problem:
+            self._newcomers.turned_away(wire, problem)
+            return False
+        finally:
+            self._newcomers.remove(wire)
+        return True
+
+    def _converse(self, wire: Wire) -> None:
+        said = Kind.HELLO
+        wire.trust(self._bound)
+        # A worker may compute for as long as it likes; a dead one closes its connection.
+        wire.deadline = None
+        try:
             while True:
                 header, payload = wire.receive()
                 self._answer(wire, header, payload)
@@ -172,17 +191,6 @@ class TcpServer:
                 log.info("lost the connection from %s: %s", wire.peer, loss)
         except (DistkerasError, OSError) as problem:
             log.warning("closed the connection from %s: %s", wire.peer, problem)
-        finally:
-            self.leases.lost(wire)
-            wire.close()
-
-    def _prove(self, wire: Wire) -> None:
-        try:
-            if self._tls is not None:
-                wire.secure(self._tls)
-            authenticate_client(wire, self._token)
-        finally:
-            self._newcomers.remove(wire)
 
     def _answer(self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import numpy as np
@@ -11,6 +12,7 @@ from distkeras.conversation import Failure, Update
 from distkeras.errors import AuthenticationError
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import downpour
+from distkeras.transport.newcomers import LINES
 from distkeras.transport.tcp import TcpServer
 from tests.linear import server_of
 from tests.transport import peers
@@ -26,6 +28,23 @@ def test_a_worker_without_the_token_is_refused(caplog: pytest.LogCaptureFixture)
     assert any("does not know this run's token" in line for line in caplog.messages)
     assert server.unfinished == []
     assert all("t" * 32 not in line and "w" * 32 not in line for line in caplog.messages)
+
+
+def test_strangers_do_not_fill_the_log(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "distkeras")
+    for _ in range(2 * LINES):
+        with peers.connected(address) as stranger:
+            peers.read_exactly(stranger, HEADER.size + NONCE)
+            stranger.sendall(b"GET / HTTP/1.0\r\n\r\n" + bytes(HEADER.size))
+            peers.read_all(stranger)
+    with channel_to(address) as channel:
+        assert channel.join(0, 0, 8).sequence == 0
+    told = [line for line in caplog.messages if "closed the connection from " in line]
+    assert len(told) == LINES
+    assert all("GET " in line for line in told)
+    assert told[-1].endswith("; further strangers are told of on DEBUG")
 
 
 def test_a_server_without_the_token_gets_no_word_of_the_run() -> None:

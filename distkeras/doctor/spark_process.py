@@ -104,7 +104,7 @@ class SparkProcess:
             process.stdin.close()
             process.wait(timeout=seconds)
         if process.poll() is None:
-            process.terminate()
+            process.kill()  # One that is stopped hears nothing else; its JVM is asked below.
             process.wait()
         _end_group(process.pid)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -339,3 +340,20 @@ def test_the_status_says_whether_something_failed(monkeypatch: pytest.MonkeyPatc
         said = io.StringIO()
         assert report(Question(), said) == status
         assert said.getvalue() == finding.line("it") + "\n"
+
+
+def test_a_process_that_is_stopped_is_ended_too() -> None:
+    with SparkProcess({}, 0.1) as spark:
+        spark.start()
+        stopped = spark._process
+        assert stopped is not None
+        stopped.send_signal(signal.SIGSTOP)
+        status, deadline = Path(f"/proc/{stopped.pid}/status"), time.monotonic() + 30.0
+        while "T (stopped)" not in status.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        ending = threading.Thread(target=spark.end, args=(0,), daemon=True)
+        ending.start()
+        ending.join(20.0)
+        ended = not ending.is_alive()
+        stopped.kill()
+    assert ended

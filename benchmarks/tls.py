@@ -25,7 +25,8 @@ from distkeras.engines.certificates import guard
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
 from distkeras.transport.client import TcpChannel
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 from distkeras.transport.tls import Trust
 
 #: Parameters: of the MLP 30-600-600-2, and of a larger model.

@@ -28,7 +28,8 @@ from distkeras.engines.spark import slots_of
 from distkeras.errors import DistkerasError
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

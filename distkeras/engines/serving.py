@@ -11,7 +11,8 @@ from distkeras.engines.addresses import Endpoint
 from distkeras.engines.certificates import guard
 from distkeras.engines.task import Job
 from distkeras.server import ParameterServer
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 
 __all__ = ["serving"]
 

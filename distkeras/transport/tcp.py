@@ -7,20 +7,17 @@ the others go on.
 
 from __future__ import annotations
 
-import errno
 import socket
-import ssl
 import threading
 from contextvars import copy_context
 from functools import partial
 from types import TracebackType
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from distkeras.conversation import Failure, Update
-from distkeras.errors import DistkerasError, EnvironmentProblem, ProtocolError, TrainingError
+from distkeras.errors import DistkerasError, ProtocolError, TrainingError
 from distkeras.logs import logger, named, note
 from distkeras.messages import MAX_TEXT, Header, Kind
 from distkeras.server import ParameterServer
@@ -28,39 +25,17 @@ from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_client
 from distkeras.transport.leases import Leases
 from distkeras.transport.newcomers import Newcomers
+from distkeras.transport.place import LOOPBACK, Place, listen
 from distkeras.vectors import Vector
 
-__all__ = ["Place", "TcpServer"]
+__all__ = ["TcpServer"]
 
 log = logger(__name__)
 
 #: Seconds that a newcomer has to prove itself.
 HANDSHAKE_TIMEOUT = 10.0
-#: Connections that the kernel keeps until they are accepted. One too many is not heard, and tries
-#: again after a second, or three: many workers may start at the same moment.
-BACKLOG = 1024
 #: Seconds to wait when no connection can be accepted, as when no file descriptor is left.
 PAUSE = 0.2
-
-
-class Place(NamedTuple):
-    """Where a server listens, and how.
-
-    Attributes:
-        host: the address to bind, not a wildcard unless the caller wants one.
-        port: 0 for any free one.
-        retries: ports above it to try, one by one, where it is taken.
-        tls: None for none.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    retries: int = 0
-    tls: ssl.SSLContext | None = None
-
-
-#: Any free port, that only this machine reaches.
-LOOPBACK = Place()
 
 
 class TcpServer:
@@ -92,7 +67,7 @@ class TcpServer:
         self._bound = server.center.nbytes + 4 * len(server.metrics)
         self._newcomers = Newcomers(server.workers)
         self._tls = place.tls
-        self._listener = _listen(place)
+        self._listener = listen(place)
         self.leases = Leases(lease, server.patience)
         #: Of the accepting thread alone while it runs.
         self._serving: dict[threading.Thread, Wire] = {}
@@ -265,23 +240,6 @@ class TcpServer:
             vector=values[metrics:],
             wait=header.wait,
         )
-
-
-def _listen(place: Place) -> socket.socket:
-    host, first = place.host, place.port
-    port, last = first, min(first + place.retries, 2**16 - 1)
-    while True:
-        try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=BACKLOG)
-        except OSError as problem:
-            if problem.errno == errno.EADDRINUSE and port < last:
-                port += 1
-                continue
-            tried = f"{first}" if port == first else f"{first} to {port}"
-            raise EnvironmentProblem(
-                f"cannot listen for workers at {host}:{tried}: {problem.strerror or problem}"
-            ) from None
 
 
 def _check_length(header: Header) -> None:

@@ -11,7 +11,8 @@ import time
 
 from distkeras.errors import ExchangeTimeout
 from distkeras.rules import downpour
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 from tests.linear import server_of
 from tests.transport.peers import TOKEN
 

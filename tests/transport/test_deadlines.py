@@ -15,7 +15,8 @@ from distkeras.errors import ExchangeTimeout
 from distkeras.rules import downpour
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_client
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 from tests.linear import server_of
 from tests.transport import peers
 from tests.transport.peers import LOOPBACK, PATIENCE, TOKEN, channel_to

@@ -25,7 +25,8 @@ from distkeras.messages import HEADER, NONCE, Header, Kind
 from distkeras.rules import RULES, Rule, single
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 from distkeras.worker import Assignment, train
 from tests.linear import LinearReplica, Table, server_of, trained_alone
 from tests.transport import peers

@@ -20,7 +20,8 @@ from distkeras.engines.certificates import Certificate, guard
 from distkeras.errors import AuthenticationError, ConfigError, DistkerasError, ExchangeTimeout
 from distkeras.rules import downpour
 from distkeras.transport.client import TcpChannel
-from distkeras.transport.tcp import Place, TcpServer
+from distkeras.transport.place import Place
+from distkeras.transport.tcp import TcpServer
 from distkeras.transport.tls import Trust
 from tests.linear import WIDTH, server_of, update
 from tests.transport import peers

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import wait
@@ -25,10 +26,11 @@ from distkeras.engines.serving import serving
 from distkeras.engines.summary import Summary
 from distkeras.engines.tables import deal_table, summarise_table, table_of
 from distkeras.engines.task import Job, run
-from distkeras.errors import ConfigError, TrainingError, WorkerFailed
+from distkeras.errors import ConfigError, ExchangeTimeout, TrainingError, WorkerFailed
 from distkeras.logs import logger
 from distkeras.names import Columns
 from distkeras.server import ParameterServer
+from distkeras.transport.leases import STARTING, Leases
 from distkeras.worker import Assignment
 
 __all__ = ["LocalEngine"]
@@ -86,6 +88,7 @@ class LocalEngine:
                     watch()
                     raise_final(server.failures)
                     processes.check(server)
+                    processes.check_started(tcp.leases)
                     tcp.leases.check(job.worker_timeout)
         watch()
 
@@ -99,6 +102,7 @@ class _Processes:
         self._waiting = list(range(len(files)))
         self._running: dict[int, multiprocessing.process.BaseProcess] = {}
         self._attempts = [0] * len(files)
+        self._began = [0.0] * len(files)
 
     def __enter__(self) -> _Processes:
         """None runs yet."""
@@ -135,6 +139,23 @@ class _Processes:
             if process.exitcode:
                 self._retry(partition, process.exitcode, server)
 
+    def check_started(self, leases: Leases) -> None:
+        """Refuses to wait any longer for a process that never connected.
+
+        Raises:
+            ExchangeTimeout: names the worker and the process.
+        """
+        most = max(self._job.worker_timeout, STARTING)
+        for partition, process in self._running.items():
+            late = time.monotonic() - self._began[partition] > most
+            if late and not leases.has_come(partition, self._attempts[partition] - 1):
+                host, port = self._job.address
+                raise ExchangeTimeout(
+                    f"worker {partition}'s process {process.pid} did not connect to the parameter "
+                    f"server at {host}:{port} within {most:g} s (worker_timeout): it hangs or is "
+                    "stopped"
+                )
+
     def _retry(self, partition: int, status: int, server: ParameterServer) -> None:
         raise_final(server.failures)
         if self._attempts[partition] < ATTEMPTS:
@@ -150,6 +171,7 @@ class _Processes:
     def _start(self, partition: int) -> None:
         who = Assignment(partition, self._attempts[partition])
         self._attempts[partition] += 1
+        self._began[partition] = time.monotonic()
         process = multiprocessing.get_context("spawn").Process(
             target=_work,
             args=(str(self._files[partition]), self._job, who),

@@ -56,6 +56,8 @@ class Leases:
         #: Of each partition the newest attempt that is connected without a lease: it has not joined
         #: yet, or has left and not ended.
         self._beside: dict[int, _Lease] = {}
+        #: Of each partition the newest attempt that was ever announced.
+        self._newest: dict[int, int] = {}
         self._lock = threading.Condition()
         self._closed = False
         self._looked = time.monotonic()
@@ -101,12 +103,18 @@ class Leases:
             connection: that it speaks on.
         """
         with self._lock:
+            self._newest[partition] = max(attempt, self._newest.get(partition, attempt))
             held, beside = self._held.get(partition), self._beside.get(partition)
             if (held is None or held.attempt < attempt) and (
                 beside is None or beside.attempt < attempt
             ):
                 self._beside[partition] = _Lease(attempt, peer, time.monotonic())
         self.heard(partition, attempt, connection)
+
+    def has_come(self, partition: int, attempt: int) -> bool:
+        """Whether the attempt, or one after it, was ever announced."""
+        with self._lock:
+            return self._newest.get(partition, -1) >= attempt
 
     def heard(self, partition: int, attempt: int, connection: object) -> None:
         """Notes that an attempt lives; one that nothing is known of is passed over."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from distkeras.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    from py4j.java_gateway import JavaGateway
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
 __all__ = ["end_jvm", "java_command", "start_spark", "use_python"]
@@ -21,7 +23,12 @@ __all__ = ["end_jvm", "java_command", "start_spark", "use_python"]
 #: Seconds that the JVM may take to end before it is killed.
 STOP_SECONDS = 20
 #: How Java tells of an exception, above its stack.
-EXCEPTION = re.compile(r"(?:[a-z]\w*\.)+(\w*(?:Exception|Error)\S*: .+)")
+EXCEPTION = re.compile(r"(?:[a-z]\w*\.)+(\w*(?:Exception|Error)(?:\S*: .+)?)$")
+#: A race of Spark with itself: it puts together its page while YARN's application master has it
+#: put a filter before each part of it. A slow machine loses it now and then.
+RACE = "java.util.ConcurrentModificationException"
+#: How often a context is made, where it loses that race.
+ATTEMPTS = 3
 #: What a JVM says that starts well.
 ROUTINE = re.compile(r"WARNING|Using |Setting |To adjust |\s|\d\d/\d\d/\d\d \S+ (INFO|WARN)")
 
@@ -64,7 +71,7 @@ def start_spark(settings: Mapping[str, str], log: Path) -> SparkSession:
         EnvironmentProblem: it does not start; one line says why.
     """
     from py4j.protocol import Py4JError
-    from pyspark import SparkConf, SparkContext
+    from pyspark import SparkConf
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
@@ -73,10 +80,23 @@ def start_spark(settings: Mapping[str, str], log: Path) -> SparkSession:
     with log.open("wb") as file:
         try:
             gateway = launch_gateway(conf, {"stdout": file, "stderr": file})  # type: ignore[no-untyped-call]
-            context = SparkContext(conf=conf, gateway=gateway)
+            context = _context(conf, gateway)
         except (PySparkException, Py4JError, OSError) as error:
             raise EnvironmentProblem(_reason(error, log)) from error
     return SparkSession(context)
+
+
+def _context(conf: SparkConf, gateway: JavaGateway) -> SparkContext:
+    from py4j.protocol import Py4JJavaError
+    from pyspark import SparkContext
+
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return SparkContext(conf=conf, gateway=gateway)
+        except Py4JJavaError as error:
+            if error.java_exception.getClass().getName() != RACE:
+                raise
+    return SparkContext(conf=conf, gateway=gateway)
 
 
 def end_jvm() -> None:

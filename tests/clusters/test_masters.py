@@ -49,7 +49,7 @@ class Place:
         """Runs the pipeline, and reads what it measured on the test split."""
         conf = " | ".join(f"{key}={value}" for key, value in (CONF | self.conf).items())
         (folder / "luigi.cfg").write_text(
-            "[core]\nlocal_scheduler = true\n[spark]\n"
+            "[core]\nlocal_scheduler = true\nno_lock = true\n[spark]\n"
             f"master = {self.master}\nconf = {conf}\n{self.section}"
         )
         start = subprocess.run if self.host is None else self.host.run

@@ -42,6 +42,8 @@ def mlp(dimension, classes, units):
 LUIGI = """
 [core]
 local_scheduler = true
+# Of two runs of one command Luigi starts the first, in whatever folders they are.
+no_lock = true
 autoload_range = true
 
 [spark]

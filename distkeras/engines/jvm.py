@@ -27,6 +27,8 @@ EXCEPTION = re.compile(r"(?:[a-z]\w*\.)+(\w*(?:Exception|Error)(?:\S*: .+)?)$")
 #: A race of Spark with itself: it puts together its page while YARN's application master has it
 #: put a filter before each part of it. A slow machine loses it now and then.
 RACE = "java.util.ConcurrentModificationException"
+#: Settings whose values Spark hides from its own page and logs, by its own default rule.
+SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 #: How often a context is made, where it loses that race.
 ATTEMPTS = 3
 #: What a JVM says that starts well.
@@ -76,10 +78,12 @@ def start_spark(settings: Mapping[str, str], log: Path) -> SparkSession:
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+    # What the JVM is started with, everybody on this machine can read in its arguments.
+    public = {key: value for key, value in settings.items() if not SECRET.search(key)}
+    conf, first = (SparkConf(loadDefaults=False).setAll([*s.items()]) for s in (settings, public))
     with log.open("wb") as file:
         try:
-            gateway = launch_gateway(conf, {"stdout": file, "stderr": file})  # type: ignore[no-untyped-call]
+            gateway = launch_gateway(first, {"stdout": file, "stderr": file})  # type: ignore[no-untyped-call]
             context = _context(conf, gateway)
         except (PySparkException, Py4JError, OSError) as error:
             raise EnvironmentProblem(_reason(error, log)) from error

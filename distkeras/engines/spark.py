@@ -205,8 +205,11 @@ def _train_partition(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa
 
 def _failure(error: Exception, failures: list[Failure]) -> DistkerasError:
     """What to raise for a job that Spark gave up: the worker's own words where there are any."""
-    if failures:
-        return worker_failed(failures[-1])
+    # What Spark does not quote has passed: that worker was tried again.
+    text = str(error)
+    for failure in reversed(failures):
+        if failure.message in text:
+            return worker_failed(failure)
     raised: DistkerasError
     raised = raised_on_worker(error) or WorkerFailed(f"the Spark job failed: {_last_line(error)}")
     raised.__cause__ = error

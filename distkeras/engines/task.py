@@ -79,6 +79,11 @@ class Job:
         """Without the token: a job may be printed."""
         return f"Job({self.rule.name}, server={self.address[0]}:{self.address[1]})"
 
+    def channel(self) -> TcpChannel:
+        """A worker's line to the server; it connects at the first call."""
+        size, silence = self.layout.size, self.worker_timeout
+        return TcpChannel(self.address, self.token, size, self.timeout, self.trust, silence)
+
     def listener(self, who: Assignment, rows: int, replica: Trainee) -> Callbacks | None:
         """What is told of a worker's windows; None where there are no callbacks.
 
@@ -111,7 +116,7 @@ def run(
     """
     with (
         working(job.run, who.partition, who.attempt),
-        TcpChannel(job.address, job.token, job.layout.size, job.timeout, job.trust) as channel,
+        job.channel() as channel,
         Spool(job.memory, directory) as rows,
     ):
         try:

@@ -45,6 +45,7 @@ class TcpChannel:
         timeout: seconds that one call may take, new connections included; after such a silence
             another attempt may take over the worker's partition.
         trust: the certificate that the server must have; None does without TLS.
+        silence: seconds after which the driver takes a worker that says nothing for stopped.
 
     Every verb raises ``ExchangeTimeout`` when the deadline passes, ``AuthenticationError`` when
     the two sides do not share the token, and what the server refused with.
@@ -57,10 +58,12 @@ class TcpChannel:
         size: int,
         timeout: float = 60.0,
         trust: Trust | None = None,
+        silence: float = 600.0,
     ) -> None:
         self._dial = partial(connect, address, token, trust)
         self._size = size
         self._timeout = timeout
+        self._every = min(HEARTBEAT, timeout / 6, silence / 6)
         self._wire: Wire | None = None
         self._heart: Heart | None = None
         self.peer = f"the parameter server at {address[0]}:{address[1]}"
@@ -125,8 +128,7 @@ class TcpChannel:
 
     def _live(self, sign: Header) -> None:
         if self._heart is None:
-            every = min(HEARTBEAT, self._timeout / 6)
-            self._heart = Heart(self._dial, sign, every, self._timeout)
+            self._heart = Heart(self._dial, sign, self._every, self._timeout)
 
     def _call(
         self, expected: Kind, request: Header, *parts: bytes | Vector

@@ -1,4 +1,4 @@
-"""Spark's JVM that does not start."""
+"""Spark's JVM: why it does not start, and what its arguments do not tell."""
 
 from __future__ import annotations
 
@@ -37,3 +37,34 @@ def test_one_line_says_what_is_in_the_way(tmp_path: Path, key: str, value: str, 
         check=True,
     )
     assert done.stdout == f"Spark did not start: {told}\n"
+
+
+SECRETIVE = """
+import sys
+from pathlib import Path
+from pyspark import SparkContext
+from distkeras.engines.jvm import end_jvm, start_spark
+
+settings = {"spark.master": "local[1]", "spark.app.name": "test", "spark.ui.enabled": "false"}
+settings["spark.authenticate.secret"] = "s3cret-of-mine"
+session = start_spark(settings, Path(sys.argv[1]))
+print(session.conf.get("spark.authenticate.secret"))
+print("-- arguments --")
+group = f"/proc/{SparkContext._gateway.proc.pid}/cmdline"
+print(Path(group).read_bytes().replace(b"\\0", b" ").decode())
+end_jvm()
+"""
+
+
+def test_a_secret_among_sparks_settings_is_not_in_the_arguments(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SECRETIVE, str(tmp_path / "spark.log")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
+    told, _, arguments = done.stdout.partition("-- arguments --")
+    assert told == "s3cret-of-mine\n"
+    assert "spark.app.name=test" in arguments
+    assert "s3cret-of-mine" not in arguments

@@ -127,11 +127,15 @@ class SparkEngine:
                     watch()
                     raise_final(server.failures)
                     tcp.leases.check(job.worker_timeout)
+                    if server.stopped and tcp.leases.idle() > job.timeout:
+                        log.warning("no worker is there to hear it (%s): cancelled", server.stopped)
+                        break
+                ended = task.ended.is_set()
             finally:
                 task.cancel()
         watch()
         raise_final(server.failures)
-        if task.error is not None:
+        if ended and task.error is not None:
             raise _failure(task.error, server.failures)
 
 

@@ -60,7 +60,7 @@ class Leases:
         self._newest: dict[int, int] = {}
         self._lock = threading.Condition()
         self._closed = False
-        self._looked = time.monotonic()
+        self._looked = self._last = time.monotonic()
 
     def take(
         self, partition: int, attempt: int, peer: str, connection: object, wait: Callable[[], None]
@@ -138,6 +138,7 @@ class Leases:
         with self._lock:
             for known in self._all():
                 known.connections.discard(connection)
+            self._last = time.monotonic()
             self._beside = {p: one for p, one in self._beside.items() if one.connections}
             self._lock.notify_all()
 
@@ -167,6 +168,12 @@ class Leases:
                         f"for {most:g} s (worker_timeout): its process hangs or is stopped, or "
                         "the network between them fails"
                     )
+
+    def idle(self) -> float:
+        """Seconds since the last worker has gone, or the run began; 0 while one is connected."""
+        with self._lock:
+            there = any(known.connections for known in self._all())
+            return 0.0 if there else time.monotonic() - self._last
 
     def close(self) -> None:
         """Ends every wait."""

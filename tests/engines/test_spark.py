@@ -1,15 +1,26 @@
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from distkeras.engines.addresses import Endpoint, endpoint
+from distkeras.engines.base import Deal
 from distkeras.engines.dataframes import deal, select, summarise
+from distkeras.engines.spark import SparkEngine
 from distkeras.engines.summary import ColumnSummary
+from distkeras.engines.task import Job
 from distkeras.errors import ConfigError, DataError
 from distkeras.names import Columns
+from distkeras.rules import downpour
+from tests.linear import server_of
 
 COLUMNS = Columns()
 
@@ -108,3 +119,38 @@ def test_a_column_of_text_is_refused(spark: SparkSession) -> None:
 
 def test_workers_of_a_local_master_use_loopback(spark: SparkSession) -> None:
     assert endpoint(spark.conf.get) == Endpoint("127.0.0.1", "127.0.0.1")
+
+
+def sitting(folder: Path) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """A task that says that it runs, and keeps its slot until it is told to go."""
+
+    def sit(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = list(batches)
+        (folder / f"sits-{rows[0].column(0)[0]}").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.05)
+        yield from rows
+
+    return sit
+
+
+def test_a_training_that_is_stopped_does_not_wait_for_slots(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    engine = SparkEngine(frame(spark), COLUMNS)
+    engine.summary()
+    others = spark.range(2, numPartitions=2).mapInArrow(sitting(tmp_path), "id long")
+    sitter = threading.Thread(target=others.collect)
+    sitter.start()
+    try:
+        while len(list(tmp_path.glob("sits-*"))) < 2:
+            time.sleep(0.05)
+        server = server_of(downpour())
+        server.stop("its user has seen enough")
+        # Of the job no more is asked before a worker begins.
+        job = Job(None, downpour(), None, None, COLUMNS, 0, timeout=1.0)  # type: ignore[arg-type]
+        engine.run(job, Deal(2, 2), server, lambda: None)
+        assert server.rows_merged == 0
+    finally:
+        (tmp_path / "go").touch()
+        sitter.join()

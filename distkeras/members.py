@@ -22,7 +22,8 @@ class Member:
         adopted: the center after its last exchange, shape (P,).
         clock: the server's at that time.
         sequence: the window that is expected next.
-        sent: the vector of the window before, shape (P,); None before the first.
+        sent: the vector of the window before, shape (P,), or the y of ``codecs.sides``; None
+            before the first.
         answer: what was answered to it.
         record: of it in the history.
         memory: what the rule keeps for the worker.

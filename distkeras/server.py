@@ -22,6 +22,8 @@ from functools import reduce
 import numpy as np
 
 from distkeras.attendance import Attendance
+from distkeras.codecs import RAW, Codec
+from distkeras.codecs.sides import Told, arrived, told
 from distkeras.conversation import Answer, Failure, Record, Update, Welcome
 from distkeras.errors import (
     DataError,
@@ -57,6 +59,7 @@ class ParameterServer:
             synchronous rule waits for all of them.
         timeout: seconds that a round may wait for its last worker.
         patience: seconds between two signs of life to a worker that waits for others.
+        codec: how vectors travel; what a lossy one changes is in ``codecs.sides``.
         now: the time in seconds since 1970, or since whatever a simulation begins with.
         clock: updates merged so far.
         rows_merged: rows in all merged windows; a row counts once for each epoch.
@@ -74,6 +77,7 @@ class ParameterServer:
     workers: int = 1
     timeout: float = 600.0
     patience: float = 2.0
+    codec: Codec = RAW
     now: Callable[[], float] = time.time
     clock: int = 0
     rows_merged: int = 0
@@ -113,10 +117,13 @@ class ParameterServer:
                     f"worker {partition} found {rows} rows on attempt {attempt}, but "
                     f"{known.rows} before: the DataFrame is not the same when it is read again"
                 )
+            if attempt > known.attempt and known.sent is None:
+                # Not for the same attempt, which may be told twice: both know where it starts.
+                known.adopted, known.clock = self.center, self.clock
             # Whoever has left has trained all its windows: a copy of it may come, and be ended.
             known.attempt = attempt
             weights, stop = self._resume(known), bool(self.stopped)
-            welcome = Welcome(known.sequence, weights, self.rows_merged, stop)
+            welcome = Welcome(known.sequence, weights, self.rows_merged, stop, self.codec)
         self.attendance.joined(partition, attempt, welcome, rows, self.now())
         return welcome
 
@@ -274,8 +281,9 @@ class ParameterServer:
     def _resume(self, known: Member) -> Vector:
         """The weights that the last merged window left the worker with."""
         if known.sent is None or known.answer is None:
-            known.adopted, known.clock = self.center, self.clock
-            return self.center
+            return known.adopted
+        if self.codec.lossy:
+            return known.sent + known.answer.vector
         return self.rule.adopt(known.sent, known.answer.vector)
 
     def _take(self, update: Update, finite: bool) -> Answer | None:
@@ -290,6 +298,7 @@ class ParameterServer:
         check_window(update, known.rows)
         if not finite:
             raise TrainingDiverged(_diverged(update))
+        update = self._arrived(known, update)
         if not self.rule.synchronous:
             self._merge_one(known, update)
             return known.answer
@@ -305,9 +314,28 @@ class ParameterServer:
         merged = self.rule.merge(self.center, update.vector, exchange)
         if not np.isfinite(merged.center).all():
             raise TrainingDiverged(_overflow([update]))
+        kept = self._told(known, update, merged.answer)
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
-        self._answer(known, update, merged.answer, staleness)
+        self._answer(known, update, kept, staleness)
+
+    def _arrived(self, known: Member, update: Update) -> Update:
+        """With what the rule merges of it."""
+        if not self.codec.lossy:
+            return update
+        vector = arrived(self.rule, self.codec, self._resume(known), update.vector)
+        if not np.isfinite(vector).all():
+            raise TrainingDiverged(_diverged(update))
+        return update._replace(vector=vector)
+
+    def _told(self, known: Member, update: Update, answer: Vector) -> Told:
+        """What the worker is told, before anything is changed by it."""
+        if not self.codec.lossy:
+            return Told(update.vector, answer)
+        kept = told(self.rule, self.codec, self._resume(known), update.vector, answer)
+        if not np.isfinite(kept.sent + kept.vector).all():
+            raise TrainingDiverged(_diverged(update))
+        return kept
 
     def _awaited(self) -> list[int]:
         """The workers whose windows the round lacks; those that never joined among them."""
@@ -334,19 +362,21 @@ class ParameterServer:
         merged = self.rule.merge(self.center, mean, exchange)
         if not np.isfinite(merged.center).all():
             raise TrainingDiverged(_overflow(updates))
+        pairs = list(zip(waiting, updates, strict=True))
+        kept = [self._told(known, update, merged.answer) for known, update in pairs]
         self.center, self.state = merged.center, merged.state
-        for known, update in zip(waiting, updates, strict=True):
+        for known, update in pairs:
             self._note(known, update)
-        for known, update in zip(waiting, updates, strict=True):
+        for (known, update), its in zip(pairs, kept, strict=True):
             known.pending = None
-            self._answer(known, update, merged.answer, 0)
+            self._answer(known, update, its, 0)
         self._lock.notify_all()
 
-    def _answer(self, known: Member, update: Update, vector: Vector, staleness: int) -> None:
+    def _answer(self, known: Member, update: Update, kept: Told, staleness: int) -> None:
         """Keeps what a worker is told, in case that it has to be told again."""
         known.adopted, known.clock = self.center, self.clock
-        known.sent = update.vector
-        known.answer = Answer(vector, staleness, self.rows_merged, bool(self.stopped))
+        known.sent, stop = kept.sent, bool(self.stopped)
+        known.answer = Answer(kept.vector, staleness, self.rows_merged, stop, kept.buffer)
         _note_wait(known, update.wait)
         known.record = Record(
             worker=update.partition,

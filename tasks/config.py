@@ -115,6 +115,7 @@ _OPTIONAL = (
     "outer_momentum",
     "parallelism_factor",
     "memory_mb",
+    "compression",
 )
 
 
@@ -158,6 +159,11 @@ class TrainSpec(_Section):
     )
     memory_mb: int | None = Field(
         None, ge=1, description="MiB of rows that a worker keeps in memory; the rest is on disk."
+    )
+    compression: str | None = Field(
+        None,
+        description='How weights travel: "none", "bfloat16", "int8", "top-k" or "top-k:0.05"; '
+        "default: none.",
     )
     checkpoint_seconds: float = Field(
         60.0,

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from distkeras.callbacks import Callbacks, Trainee
 from distkeras.chronicle import working
+from distkeras.codecs import RAW, Codec
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
 from distkeras.logs import logger
@@ -57,6 +58,7 @@ class Job:
         token: the run's secret, likewise.
         trust: the server's certificate, likewise; None where there is no TLS.
         callbacks: of Keras, for each worker.
+        codec: how vectors travel.
         run: what the log calls the training.
     """
 
@@ -73,6 +75,7 @@ class Job:
     token: bytes = b""
     trust: Trust | None = None
     callbacks: tuple[Any, ...] = ()
+    codec: Codec = RAW
     run: str = ""
 
     def __repr__(self) -> str:
@@ -111,7 +114,7 @@ def run(
     """
     with (
         working(job.run, who.partition, who.attempt),
-        TcpChannel(job.address, job.token, job.layout.size, job.timeout, job.trust) as channel,
+        _channel(job) as channel,
         Spool(job.memory, directory) as rows,
     ):
         try:
@@ -181,6 +184,10 @@ def _check_weights(weights: np.ndarray, name: str, first: int) -> None:
         raise DataError(
             f"column {name!r}: row {first + row} has the weight {weights[row]:g}, below 0"
         )
+
+
+def _channel(job: Job) -> TcpChannel:
+    return TcpChannel(job.address, job.token, job.layout.size, job.timeout, job.trust, job.codec)
 
 
 def _replica(job: Job, who: Assignment) -> Replica:

@@ -181,6 +181,12 @@ class TrainSpec(_Section):
         None, gt=0, description="Seconds that synchronous workers wait for the last of them; 600."
     )
 
+    @field_validator("compression")
+    @classmethod
+    def _none_is_none(cls, value: str | None) -> str | None:
+        # So that naming the default trains nothing anew.
+        return None if value == "none" else value
+
     @field_validator("worker_optimizer", mode="before")
     @classmethod
     def _name_alone(cls, value: object) -> object:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from distkeras.codecs.sides import Reply
 from distkeras.conversation import Answer, Record, Update
 from distkeras.vectors import Vector
 
@@ -22,9 +23,10 @@ class Member:
         adopted: the center after its last exchange, shape (P,).
         clock: the server's at that time.
         sequence: the window that is expected next.
-        sent: the vector of the window before, shape (P,), or the y of ``codecs.sides``; None
-            before the first.
-        answer: what was answered to it.
+        sent: the vector of the window before, shape (P,); None before the first. With a lossy
+            codec, of a checkpoint alone: the weights that it left the worker with.
+        answer: what the rule answered to it.
+        reply: what the worker was told, with a lossy codec.
         record: of it in the history.
         memory: what the rule keeps for the worker.
         pending: a window that waits for the others of its round.
@@ -42,6 +44,17 @@ class Member:
     memory: tuple[Vector, ...] = ()
     pending: Update | None = None
     left: bool = False
+    reply: Reply | None = None
+
+    def kept(self) -> Member:
+        """What another process can go on from, of this one without its attempts.
+
+        No attempt outlives its process, and a window that was not merged is sent again.
+        """
+        sent = self.sent if self.reply is None else self.reply.told.weights
+        return replace(
+            self, attempt=-1, sent=sent, record=None, pending=None, left=False, reply=None
+        )
 
 
 class Snapshot(NamedTuple):

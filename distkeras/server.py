@@ -23,7 +23,7 @@ import numpy as np
 
 from distkeras.attendance import Attendance
 from distkeras.codecs import RAW, Codec
-from distkeras.codecs.sides import Told, arrived, told
+from distkeras.codecs.sides import Reply, arrived
 from distkeras.conversation import Answer, Failure, Record, Update, Welcome
 from distkeras.errors import (
     DataError,
@@ -117,7 +117,7 @@ class ParameterServer:
                     f"worker {partition} found {rows} rows on attempt {attempt}, but "
                     f"{known.rows} before: the DataFrame is not the same when it is read again"
                 )
-            if attempt > known.attempt and known.sent is None:
+            if attempt > known.attempt and known.answer is None:
                 # Not for the same attempt, which may be told twice: both know where it starts.
                 known.adopted, known.clock = self.center, self.clock
             # Whoever has left has trained all its windows: a copy of it may come, and be ended.
@@ -174,7 +174,10 @@ class ParameterServer:
             if answer is None and patience:
                 self._lock.wait(patience)
                 answer = self._take(update, finite)
+            reply = self._partitions[update.partition].reply
+        if answer is None or reply is None:
             return answer
+        return answer._replace(vector=reply.told.vector, buffer=reply.told.buffer)
 
     def stop(self, reason: str) -> None:
         """Asks every worker to train no further window; each hears it with its next answer.
@@ -236,11 +239,7 @@ class ParameterServer:
         Vectors are never changed in place, so none is copied.
         """
         with self._lock:
-            # No attempt outlives its process, and a window that was not merged is sent again.
-            members = {
-                partition: replace(known, attempt=-1, record=None, pending=None, left=False)
-                for partition, known in self._partitions.items()
-            }
+            members = {p: known.kept() for p, known in self._partitions.items()}
             history = tuple(self.history)
             return Snapshot(self.center, self.state, self.clock, self.rows_merged, members, history)
 
@@ -280,10 +279,12 @@ class ParameterServer:
 
     def _resume(self, known: Member) -> Vector:
         """The weights that the last merged window left the worker with."""
+        if known.reply is not None:
+            return known.reply.told.weights
         if known.sent is None or known.answer is None:
             return known.adopted
         if self.codec.lossy:
-            return known.sent + known.answer.vector
+            return known.sent  # As an earlier process knew it.
         return self.rule.adopt(known.sent, known.answer.vector)
 
     def _take(self, update: Update, finite: bool) -> Answer | None:
@@ -314,28 +315,18 @@ class ParameterServer:
         merged = self.rule.merge(self.center, update.vector, exchange)
         if not np.isfinite(merged.center).all():
             raise TrainingDiverged(_overflow([update]))
-        kept = self._told(known, update, merged.answer)
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
-        self._answer(known, update, kept, staleness)
+        self._answer(known, update, merged.answer, staleness)
 
     def _arrived(self, known: Member, update: Update) -> Update:
         """With what the rule merges of it."""
         if not self.codec.lossy:
             return update
-        vector = arrived(self.rule, self.codec, self._resume(known), update.vector)
+        vector = arrived(self.rule, self._resume(known), update.vector)
         if not np.isfinite(vector).all():
             raise TrainingDiverged(_diverged(update))
         return update._replace(vector=vector)
-
-    def _told(self, known: Member, update: Update, answer: Vector) -> Told:
-        """What the worker is told, before anything is changed by it."""
-        if not self.codec.lossy:
-            return Told(update.vector, answer)
-        kept = told(self.rule, self.codec, self._resume(known), update.vector, answer)
-        if not np.isfinite(kept.sent + kept.vector).all():
-            raise TrainingDiverged(_diverged(update))
-        return kept
 
     def _awaited(self) -> list[int]:
         """The workers whose windows the round lacks; those that never joined among them."""
@@ -362,21 +353,23 @@ class ParameterServer:
         merged = self.rule.merge(self.center, mean, exchange)
         if not np.isfinite(merged.center).all():
             raise TrainingDiverged(_overflow(updates))
-        pairs = list(zip(waiting, updates, strict=True))
-        kept = [self._told(known, update, merged.answer) for known, update in pairs]
         self.center, self.state = merged.center, merged.state
-        for known, update in pairs:
+        for known, update in zip(waiting, updates, strict=True):
             self._note(known, update)
-        for (known, update), its in zip(pairs, kept, strict=True):
+        for known, update in zip(waiting, updates, strict=True):
             known.pending = None
-            self._answer(known, update, its, 0)
+            self._answer(known, update, merged.answer, 0)
         self._lock.notify_all()
 
-    def _answer(self, known: Member, update: Update, kept: Told, staleness: int) -> None:
+    def _answer(self, known: Member, update: Update, vector: Vector, staleness: int) -> None:
         """Keeps what a worker is told, in case that it has to be told again."""
+        if self.codec.lossy:
+            start = self._resume(known)
+            known.reply = Reply(self.rule, self.codec, start, update.vector, vector)
+        else:
+            known.sent = update.vector
         known.adopted, known.clock = self.center, self.clock
-        known.sent, stop = kept.sent, bool(self.stopped)
-        known.answer = Answer(kept.vector, staleness, self.rows_merged, stop, kept.buffer)
+        known.answer = Answer(vector, staleness, self.rows_merged, bool(self.stopped))
         _note_wait(known, update.wait)
         known.record = Record(
             worker=update.partition,

@@ -136,7 +136,6 @@ def _of_member(known: Member, arrays: _Arrays) -> dict[str, Any]:
         "clock": known.clock,
         "sequence": known.sequence,
         "sent": arrays.put(known.sent),
-        # Not as it travels: nobody is left who could ask for it again.
         "answer": answer and [arrays.put(answer.vector), *answer[1:4]],
         "memory": [arrays.put(vector) for vector in known.memory],
     }

@@ -34,6 +34,8 @@ back needs no e, because r is taken from where the worker is.
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +44,10 @@ from distkeras.codecs.base import Buffer, Codec
 from distkeras.rules import Rule, Window
 from distkeras.vectors import Vector
 
-__all__ = ["Told", "WorkerSide", "arrived", "told"]
+__all__ = ["Reply", "Told", "WorkerSide", "arrived", "told"]
+
+#: Of r, which every codec takes without becoming infinite.
+FURTHEST = np.float32(2.0**127)
 
 
 class WorkerSide:
@@ -93,34 +98,33 @@ class WorkerSide:
         return self._start
 
 
-class Told(NamedTuple):
-    """What the server keeps of an exchange: x is the sum of the first two where a codec is lossy.
-
-    Attributes:
-        sent: what the worker sent, or y; shape (P,).
-        vector: the answer, or r; shape (P,).
-        buffer: r as it travels; None where the answer travels as it is.
-    """
-
-    sent: Vector
-    vector: Vector
-    buffer: Buffer | None = None
-
-
-def arrived(rule: Rule, codec: Codec, start: Vector, vector: Vector) -> Vector:
+def arrived(rule: Rule, start: Vector, vector: Vector) -> Vector:
     """What the rule merges of what came: q, or y where it sends W.
 
     Args:
         rule: the distributed optimizer.
-        codec: of the run.
         start: x, shape (P,).
         vector: q, shape (P,).
     """
-    return start + vector if codec.lossy and rule.sends_weights else vector
+    return start + vector if rule.sends_weights else vector
 
 
-def told(rule: Rule, codec: Codec, start: Vector, sent: Vector, answer: Vector) -> Told:
+class Told(NamedTuple):
     """What a worker is answered.
+
+    Attributes:
+        weights: the x of its next window, shape (P,).
+        vector: r, shape (P,).
+        buffer: r as it travels.
+    """
+
+    weights: Vector
+    vector: Vector
+    buffer: Buffer
+
+
+class Reply:
+    """A worker's answer, which the first who asks for it packs: not under the server's lock.
 
     Args:
         rule: the distributed optimizer.
@@ -129,8 +133,30 @@ def told(rule: Rule, codec: Codec, start: Vector, sent: Vector, answer: Vector) 
         sent: from ``arrived``.
         answer: the rule's, shape (P,).
     """
-    if not codec.lossy:
-        return Told(sent, answer)
+
+    def __init__(
+        self, rule: Rule, codec: Codec, start: Vector, sent: Vector, answer: Vector
+    ) -> None:
+        self._make = partial(told, rule, codec, start, sent, answer)
+        self._told: Told | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def told(self) -> Told:
+        """The same, whoever asks when."""
+        with self._lock:
+            if self._told is None:
+                self._told = self._make()
+                del self._make  # And with it the vectors that it was made of.
+            return self._told
+
+
+def told(rule: Rule, codec: Codec, start: Vector, sent: Vector, answer: Vector) -> Told:
+    """R and what it makes of x; arguments as ``Reply``."""
     reached = sent if rule.sends_weights else start + sent
-    packed = codec.answers.pack(rule.adopt(sent, answer) - reached)
-    return Told(reached, packed.vector, packed.buffer)
+    with np.errstate(over="ignore"):
+        difference = rule.adopt(sent, answer) - reached
+    # Two finite vectors may be further apart than float32 holds; the rest comes next time.
+    np.clip(difference, -FURTHEST, FURTHEST, out=difference)
+    packed = codec.answers.pack(difference)
+    return Told(reached + packed.vector, packed.vector, packed.buffer)

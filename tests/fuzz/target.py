@@ -186,7 +186,7 @@ class Target:
             answer = self._channel.exchange(window._replace(buffer=buffer))
         except errors.TrainingDiverged:
             assert self._codec.lossy
-            assert max(map(np.max, map(np.abs, (ledger.center, self._start)))) > HUGE
+            assert not max(map(np.max, map(np.abs, (ledger.center, self._start)))) <= HUGE
             self._join()
         else:
             ledger.merge(Header(Kind.UPDATE, HEALTHY, rows=4, sequence=sequence), vector)

@@ -10,7 +10,7 @@ scale NaN, so that the vector is not finite on the other side either.
 Take it where bfloat16 still leaves the workers waiting: a quarter of the bytes.
 
 Source: Dettmers, "8-Bit Approximations for Parallelism in Deep Learning", ICLR 2016;
-arXiv:1511.04561. Blocks with a scale each: Alistarh et al., "QSGD", NIPS 2017, section 4 (there:
+arXiv:1511.04561. Blocks with a scale each: Alistarh et al., "QSGD", NIPS 2017 (there:
 buckets); arXiv:1610.02132.
 
 Differs from the papers: linear steps where the first has a data type of its own with an exponent,

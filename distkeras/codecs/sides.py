@@ -23,8 +23,8 @@ with the answer. An attempt after the first begins with x, as the server knows i
 the attempt before had not sent yet is lost with its process, as its optimizer's moments are. So is
 the last e of a training.
 
-Source: Seide, Fu, Droppo, Li, Yu, "1-Bit Stochastic Gradient Descent", Interspeech 2014, section
-2 (e); Karimireddy, Rebjock, Stich, Jaggi, "Error Feedback Fixes SignSGD", ICML 2019, algorithm 2;
+Source: of e, Seide, Fu, Droppo, Li, Yu, "1-Bit Stochastic Gradient Descent", Interspeech 2014;
+Karimireddy, Rebjock, Stich, Jaggi, "Error Feedback Fixes SignSGD", ICML 2019, algorithm 2 (EF-SGD);
 arXiv:1901.09847. Differences from what both sides know, both ways: Tang, Yu, Lian, Zhang, Liu,
 "DoubleSqueeze", ICML 2019; arXiv:1905.05957.
 

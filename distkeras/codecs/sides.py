@@ -14,9 +14,9 @@ Only differences are packed, never weights, so what is lost is a share of what h
 the last exchange and not of the weights. Sent as W, steps smaller than the codec's own would be
 rounded away for good; Averaging's center would not move at all.
 
-Where x is compared with x, nothing drifts: a difference that r does not carry is in the next one,
-for the rules that answer the center. For the elastic rules it is a spring that pulled a little
-less. For a rule that sends W, the worker goes on from y and not from W; W - y is its e.
+Nothing drifts apart, because r is taken from where the worker is: what r does not carry is in the
+next one, for the rules that answer the center. For the elastic rules it is a spring that pulled a
+little less. For a rule that sends W, the worker goes on from y and not from W; W - y is its e.
 
 Exactly once: q is made once for a window, so that what is sent again is the same bytes; r is kept
 with the answer. An attempt after the first begins with x, as the server knows it, and e = 0: what

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from distkeras.codecs import RAW, Buffer, Codec
 from distkeras.vectors import Vector
 
 __all__ = ["Answer", "Failure", "Record", "Update", "Welcome"]
@@ -20,8 +21,10 @@ class Update(NamedTuple):
         sequence: the window's number in the partition, from 0, over all epochs.
         rows: rows in the window.
         metrics: float32, shape (m,), the loss first; means over the window's rows.
-        vector: what the rule sends, shape (P,).
+        vector: what the rule sends, shape (P,); where the run's codec is lossy, the q of
+            ``codecs.sides``.
         wait: seconds that this worker's last exchange took; 0 before the first.
+        buffer: the vector as it travels; None for as it is.
     """
 
     partition: int
@@ -32,22 +35,36 @@ class Update(NamedTuple):
     metrics: Vector
     vector: Vector
     wait: float
+    buffer: Buffer | None = None
+
+    @property
+    def payload(self) -> Vector | Buffer:
+        """The vector as it travels."""
+        return self.vector if self.buffer is None else self.buffer
 
 
 class Answer(NamedTuple):
     """What the server says to an update.
 
     Attributes:
-        vector: the rule's answer, shape (P,).
+        vector: the rule's answer, shape (P,); where the run's codec is lossy, the r of
+            ``codecs.sides``.
         staleness: updates merged between this worker's last exchange and this one.
         rows: rows merged into the center so far, by all workers.
         stop: whether the worker is to train no further window.
+        buffer: the vector as it travels; None for as it is.
     """
 
     vector: Vector
     staleness: int
     rows: int = 0
     stop: bool = False
+    buffer: Buffer | None = None
+
+    @property
+    def payload(self) -> Vector | Buffer:
+        """The vector as it travels."""
+        return self.vector if self.buffer is None else self.buffer
 
 
 class Welcome(NamedTuple):
@@ -58,12 +75,14 @@ class Welcome(NamedTuple):
         weights: to start from, shape (P,).
         rows: rows merged into the center so far, by all workers.
         stop: whether the worker is to train none.
+        codec: of what the worker sends and is answered; the weights above come as they are.
     """
 
     sequence: int
     weights: Vector
     rows: int = 0
     stop: bool = False
+    codec: Codec = RAW
 
 
 class Failure(NamedTuple):

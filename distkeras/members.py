@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from distkeras.codecs.sides import Reply
 from distkeras.conversation import Answer, Record, Update
 from distkeras.errors import DataError, ProtocolError, Superseded
 from distkeras.vectors import Vector
@@ -23,8 +24,10 @@ class Member:
         adopted: the center after its last exchange, shape (P,).
         clock: the server's at that time.
         sequence: the window that is expected next.
-        sent: the vector of the window before, shape (P,); None before the first.
-        answer: what was answered to it.
+        sent: the vector of the window before, shape (P,); None before the first. With a lossy
+            codec, of a checkpoint alone: the weights that it left the worker with.
+        answer: what the rule answered to it.
+        reply: what the worker was told, with a lossy codec.
         record: of it in the history.
         memory: what the rule keeps for the worker.
         pending: a window that waits for the others of its round.
@@ -42,6 +45,17 @@ class Member:
     memory: tuple[Vector, ...] = ()
     pending: Update | None = None
     left: bool = False
+    reply: Reply | None = None
+
+    def kept(self) -> Member:
+        """What another process can go on from, of this one without its attempts.
+
+        No attempt outlives its process, and a window that was not merged is sent again.
+        """
+        sent = self.sent if self.reply is None else self.reply.told.weights
+        return replace(
+            self, attempt=-1, sent=sent, record=None, pending=None, left=False, reply=None
+        )
 
     def note_wait(self, wait: float) -> None:
         """Puts into the record how long the last exchange took, in seconds; 0 says nothing."""
@@ -82,6 +96,9 @@ class Members:
                 f"worker {partition} found {new.rows} rows on attempt {new.attempt}, but "
                 f"{known.rows} before: the DataFrame is not the same when it is read again"
             )
+        if new.attempt > known.attempt and known.answer is None:
+            # Not for the same attempt, which may be told twice: both know where it starts.
+            known.adopted, known.clock = new.adopted, new.clock
         # Whoever has left has trained all its windows: a copy of it may come, and be ended.
         known.attempt = new.attempt
         return known
@@ -114,14 +131,8 @@ class Members:
         return sorted(p for p, known in self._known.items() if not known.left)
 
     def kept(self) -> dict[int, Member]:
-        """What is needed of each to go on in another process.
-
-        No attempt outlives its process, and a window that was not merged is sent again.
-        """
-        return {
-            partition: replace(known, attempt=-1, record=None, pending=None, left=False)
-            for partition, known in self._known.items()
-        }
+        """What is needed of each to go on in another process."""
+        return {partition: known.kept() for partition, known in self._known.items()}
 
 
 class Snapshot(NamedTuple):

@@ -2,7 +2,8 @@
 
 A frame is ``HEADER`` (little-endian, 56 bytes) and then ``length`` bytes of payload. The payload
 of an update is the metrics (float32 each) and then the vector (float32, P elements); of an
-answer or a welcome, the vector; of a failure or a refusal, UTF-8 text. Nothing is pickled, and a
+answer or a welcome, the vector; of a failure or a refusal, UTF-8 text. The vector of an update or
+an answer is packed by the run's codec, whose number the header names. Nothing is pickled, and a
 length is believed only below a bound that the reader knows.
 """
 
@@ -14,6 +15,7 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
+from distkeras.codecs import NUMBERS
 from distkeras.errors import ProtocolError
 
 __all__ = ["HEADER", "MAX_TEXT", "NONCE", "Header", "Kind", "proof"]
@@ -66,6 +68,7 @@ class Header(NamedTuple):
         wait: seconds that the worker's last exchange took.
         length: bytes of payload that follow.
         stop: in WELCOME and ANSWER, whether the worker is to train no further window.
+        codec: in UPDATE and ANSWER, the number of what the vector is packed with.
     """
 
     kind: Kind
@@ -78,12 +81,12 @@ class Header(NamedTuple):
     wait: float = 0.0
     length: int = 0
     stop: bool = False
+    codec: int = 0
 
     def pack(self) -> bytes:
         """The 56 bytes that travel."""
-        kind, partition, attempt, epoch, sequence, rows, staleness, wait, length, stop = self
-        front = (MAGIC, VERSION, kind, 0, stop, partition, attempt, epoch, sequence)
-        return HEADER.pack(*front, rows, staleness, wait, length)
+        kind, *numbers, stop, codec = self
+        return HEADER.pack(MAGIC, VERSION, kind, codec, stop, *numbers)
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview) -> Header:
@@ -97,10 +100,10 @@ class Header(NamedTuple):
             raise ProtocolError(f"frame starts with {magic!r}, not {MAGIC!r}")
         if version != VERSION:
             raise ProtocolError(f"frame has version {version}, not {VERSION}")
-        if codec != 0:
+        if codec not in NUMBERS:
             raise ProtocolError(f"frame has codec {codec}, which is unknown")
         try:
-            return cls._make((Kind(kind), *numbers, bool(stop)))
+            return cls._make((Kind(kind), *numbers, bool(stop), codec))
         except ValueError:
             raise ProtocolError(f"frame has kind {kind}, which is unknown") from None
 

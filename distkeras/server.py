@@ -22,6 +22,8 @@ from functools import reduce
 import numpy as np
 
 from distkeras.attendance import Attendance
+from distkeras.codecs import RAW, Codec
+from distkeras.codecs.sides import Reply, arrived
 from distkeras.conversation import Answer, Failure, Record, Update, Welcome
 from distkeras.errors import ProtocolError, RoundTimeout, TrainingError
 from distkeras.limits import (
@@ -53,6 +55,7 @@ class ParameterServer:
             synchronous rule waits for all of them.
         timeout: seconds that a round may wait for its last worker.
         patience: seconds between two signs of life to a worker that waits for others.
+        codec: how vectors travel; what a lossy one changes is in ``codecs.sides``.
         now: the time in seconds since 1970, or since whatever a simulation begins with.
         clock: updates merged so far.
         rows_merged: rows in all merged windows; a row counts once for each epoch.
@@ -70,6 +73,7 @@ class ParameterServer:
     workers: int = 1
     timeout: float = 600.0
     patience: float = 2.0
+    codec: Codec = RAW
     now: Callable[[], float] = time.time
     clock: int = 0
     rows_merged: int = 0
@@ -102,7 +106,7 @@ class ParameterServer:
             new = Member(attempt, rows, self.center, self.clock)
             known = self._members.admit(partition, new)
             weights, stop = self._resume(known), bool(self.stopped)
-            welcome = Welcome(known.sequence, weights, self.rows_merged, stop)
+            welcome = Welcome(known.sequence, weights, self.rows_merged, stop, self.codec)
         self.attendance.joined(partition, attempt, welcome, rows, self.now())
         return welcome
 
@@ -149,7 +153,10 @@ class ParameterServer:
             if answer is None and patience:
                 self._lock.wait(patience)
                 answer = self._take(update, finite)
+            reply = self._members.of(update.partition, update.attempt).reply
+        if answer is None or reply is None:
             return answer
+        return answer._replace(vector=reply.told.vector, buffer=reply.told.buffer)
 
     def stop(self, reason: str) -> None:
         """Asks every worker to train no further window; each hears it with its next answer.
@@ -236,9 +243,12 @@ class ParameterServer:
 
     def _resume(self, known: Member) -> Vector:
         """The weights that the last merged window left the worker with."""
+        if known.reply is not None:
+            return known.reply.told.weights
         if known.sent is None or known.answer is None:
-            known.adopted, known.clock = self.center, self.clock
-            return self.center
+            return known.adopted
+        if self.codec.lossy:
+            return known.sent  # As an earlier process knew it.
         return self.rule.adopt(known.sent, known.answer.vector)
 
     def _take(self, update: Update, finite: bool) -> Answer | None:
@@ -253,6 +263,7 @@ class ParameterServer:
         check_window(update, known.rows)
         if not finite:
             raise diverged(update)
+        update = self._arrived(known, update)
         if not self.rule.synchronous:
             self._merge_one(known, update)
             return known.answer
@@ -270,6 +281,15 @@ class ParameterServer:
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
         self._answer(known, update, merged.answer, staleness)
+
+    def _arrived(self, known: Member, update: Update) -> Update:
+        """With what the rule merges of it."""
+        if not self.codec.lossy:
+            return update
+        vector = arrived(self.rule, self._resume(known), update.vector)
+        if not np.isfinite(vector).all():
+            raise diverged(update)
+        return update._replace(vector=vector)
 
     def _late(self, partition: int) -> str:
         with self._lock:
@@ -300,8 +320,12 @@ class ParameterServer:
 
     def _answer(self, known: Member, update: Update, vector: Vector, staleness: int) -> None:
         """Keeps what a worker is told, in case that it has to be told again."""
+        if self.codec.lossy:
+            start = self._resume(known)
+            known.reply = Reply(self.rule, self.codec, start, update.vector, vector)
+        else:
+            known.sent = update.vector
         known.adopted, known.clock = self.center, self.clock
-        known.sent = update.vector
         known.answer = Answer(vector, staleness, self.rows_merged, bool(self.stopped))
         known.note_wait(update.wait)
         known.record = Record.of(update, staleness, self.now())

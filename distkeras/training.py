@@ -14,6 +14,7 @@ from distkeras import checks, compilation
 from distkeras.callbacks import check_callbacks
 from distkeras.checkpoints import Keeper, Saved
 from distkeras.chronicle import training
+from distkeras.codecs import codec_of
 from distkeras.course import Course
 from distkeras.engines.base import Deal, Engine
 from distkeras.engines.summary import Summary
@@ -207,6 +208,7 @@ class Training:
             tuple(self._replica.metric_names),
             workers=self._partitions,
             timeout=self._trainer.round_timeout,
+            codec=codec_of(self._trainer.compression),
             patience=min(2.0, self._trainer.timeout / 3),
             # A simulation's clock begins at 0, and goes on when the engine runs.
             now=time.time if self._course.conditions is None else float,
@@ -246,6 +248,7 @@ class Training:
             "num_epoch": trainer.num_epoch,
             "batch_size": trainer.batch_size,
             "communication_window": trainer.communication_window,
+            "compression": self.server.codec.name if self.server.codec.lossy else None,
             "seed": trainer.seed,
             "shuffle": self._course.shuffle,
             "rows": self._summary.rows,
@@ -282,6 +285,7 @@ class Training:
             worker_timeout=trainer.worker_timeout,
             address=("", trainer.master_port),
             callbacks=trainer.callbacks,
+            codec=self.server.codec,
             run=self.run_id,
         )
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from distkeras.codecs.sides import WorkerSide
 from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import DistkerasError, ExchangeTimeout, RoundTimeout
 from distkeras.listener import Listener, Nobody
@@ -112,6 +113,7 @@ class Worker:
     def start(self, welcome: Welcome) -> None:
         """Begins where the server says."""
         who, self._weights, self._clock = self._who, welcome.weights, welcome.rows
+        self._side = WorkerSide(self._rule, welcome.codec, welcome.weights)
         place = who.partition, len(self._rows), welcome.sequence
         self._steps = self._schedule.windows(*place)
         portions = (part for step in self._schedule.windows(*place) for part in step.portions)
@@ -134,6 +136,7 @@ class Worker:
         self._listener.after(step, self._after)
         self.trained += 1
         self.batches = step.batches
+        vector, buffer = self._side.send(Window(self._after.weights, self._weights, step.batches))
         return Update(
             partition=self._who.partition,
             attempt=self._who.attempt,
@@ -141,8 +144,9 @@ class Worker:
             sequence=step.sequence,
             rows=step.rows,
             metrics=self._after.metrics,
-            vector=self._rule.send(Window(self._after.weights, self._weights, step.batches)),
+            vector=vector,
             wait=self.wait,
+            buffer=buffer,
         )
 
     def adopt(self, answer: Answer, wait: float) -> None:
@@ -152,7 +156,7 @@ class Worker:
             answer: to what ``window`` returned last.
             wait: seconds that it took.
         """
-        self._weights = self._rule.adopt(self._after.weights, answer.vector)
+        self._weights = self._side.adopt(self._after.weights, answer.vector)
         self._clock, self.wait = answer.rows, wait
         self._stopped = answer.stop
 

@@ -115,6 +115,7 @@ _OPTIONAL = (
     "outer_momentum",
     "parallelism_factor",
     "memory_mb",
+    "compression",
 )
 
 
@@ -159,6 +160,11 @@ class TrainSpec(_Section):
     memory_mb: int | None = Field(
         None, ge=1, description="MiB of rows that a worker keeps in memory; the rest is on disk."
     )
+    compression: str | None = Field(
+        None,
+        description='How weights travel: "none", "bfloat16", "int8", "top-k" or "top-k:0.05"; '
+        "default: none.",
+    )
     checkpoint_seconds: float = Field(
         60.0,
         ge=0,
@@ -174,6 +180,12 @@ class TrainSpec(_Section):
     round_timeout: float | None = Field(
         None, gt=0, description="Seconds that synchronous workers wait for the last of them; 600."
     )
+
+    @field_validator("compression")
+    @classmethod
+    def _none_is_none(cls, value: str | None) -> str | None:
+        # So that naming the default trains nothing anew.
+        return None if value == "none" else value
 
     @field_validator("worker_optimizer", mode="before")
     @classmethod

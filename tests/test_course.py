@@ -223,6 +223,7 @@ def test_what_is_got_can_be_set_again() -> None:
         made.set_learning_rate(made.get_learning_rate())
         made.set_communication_window(made.get_communication_window())
         made.set_max_prefetch(made.get_max_prefetch())
+        made.set_compression(made.get_compression())
 
 
 def test_a_training_that_diverged_leaves_its_history(rows: Rows) -> None:
@@ -262,6 +263,15 @@ def test_rows_made_ahead_are_the_same_rows(rows: Rows) -> None:
         np.testing.assert_array_equal(here, there)
 
 
+@pytest.mark.parametrize("compression", ["bfloat16", "int8", "top-k:0.1"])
+def test_a_training_with_packed_vectors_learns(rows: Rows, compression: str) -> None:
+    made = trainer(DOWNPOUR, compression=compression, num_epoch=10)
+    model = made.simulate(rows)
+    right = model.predict(rows["features"], verbose=0).argmax(1) == rows["label"]
+    assert right.mean() > 0.85
+    assert made.report["rows_merged"] == 10 * ROWS
+
+
 def test_a_broken_down_worker_costs_no_rows(rows: Rows) -> None:
     made = trainer(ADAG)
     broken = Conditions(Constant(1.0), breakdowns=(Breakdown(0, 17.0, 3.0), Breakdown(1, 30.0)))
@@ -294,6 +304,7 @@ def test_what_is_set_is_got_and_used(rows: Rows) -> None:
         "communication_window": 3,
         "parallelism_factor": 2,
         "max_prefetch": 1,
+        "compression": "int8",
         "features_column": "features",
         "label_column": "label",
     }.items():

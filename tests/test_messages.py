@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distkeras.codecs import NUMBERS
 from distkeras.errors import ProtocolError
 from distkeras.messages import HEADER, Header, Kind, proof
 
@@ -25,6 +26,7 @@ headers = st.builds(
     wait=st.floats(width=32, allow_nan=False),
     length=u64,
     stop=st.booleans(),
+    codec=st.sampled_from(list(NUMBERS)),
 )
 
 
@@ -44,7 +46,7 @@ def test_a_header_travels_unchanged(header: Header) -> None:
         (4, b"\x01", "version 1"),
         (5, b"\x00", "kind 0"),
         (5, b"\xff", "kind 255"),
-        (6, b"\x01", "codec 1"),
+        (6, b"\x63", "codec 99"),
     ],
 )
 def test_what_is_no_header_is_refused_by_name(offset: int, value: bytes, complaint: str) -> None:

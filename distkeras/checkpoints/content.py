@@ -136,7 +136,7 @@ def _of_member(known: Member, arrays: _Arrays) -> dict[str, Any]:
         "clock": known.clock,
         "sequence": known.sequence,
         "sent": arrays.put(known.sent),
-        "answer": answer and [arrays.put(answer.vector), *answer[1:]],
+        "answer": answer and [arrays.put(answer.vector), *answer[1:4]],
         "memory": [arrays.put(vector) for vector in known.memory],
     }
 

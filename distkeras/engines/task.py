@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from distkeras.callbacks import Callbacks, Trainee
 from distkeras.chronicle import working
+from distkeras.codecs import RAW, Codec
 from distkeras.columns import check_finite, to_numpy
 from distkeras.errors import DataError
 from distkeras.logs import logger
@@ -57,6 +58,7 @@ class Job:
         token: the run's secret, likewise.
         trust: the server's certificate, likewise; None where there is no TLS.
         callbacks: of Keras, for each worker.
+        codec: how vectors travel.
         run: what the log calls the training.
     """
 
@@ -73,6 +75,7 @@ class Job:
     token: bytes = b""
     trust: Trust | None = None
     callbacks: tuple[Any, ...] = ()
+    codec: Codec = RAW
     run: str = ""
 
     def __repr__(self) -> str:
@@ -81,8 +84,8 @@ class Job:
 
     def channel(self) -> TcpChannel:
         """A worker's line to the server; it connects at the first call."""
-        size, silence = self.layout.size, self.worker_timeout
-        return TcpChannel(self.address, self.token, size, self.timeout, self.trust, silence)
+        size = self.layout.size
+        return TcpChannel(self.address, self.token, size, self.timeout, self.trust, self.codec)
 
     def listener(self, who: Assignment, rows: int, replica: Trainee) -> Callbacks | None:
         """What is told of a worker's windows; None where there are no callbacks.
@@ -121,7 +124,7 @@ def run(
     ):
         try:
             # Before it reads and imports, which takes a while: a driver hears of who stops there.
-            channel.announce(who.partition, who.attempt)
+            channel.announce(who.partition, who.attempt, job.worker_timeout)
             fill(rows, batches, job.columns, job.spec.dtypes)
             log.info("got %d rows%s", len(rows), ", more than memory_mb" * rows.spilled)
             if not len(rows):

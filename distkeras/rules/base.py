@@ -91,6 +91,14 @@ class Rule:
     adopt: Callable[[Vector, Vector], Vector]
     synchronous: bool = False
 
+    @property
+    def sends_weights(self) -> bool:
+        """Whether what a worker sends is W itself, by ``send_weights``; else it is a difference.
+
+        A codec that loses something packs differences only, and so has to know.
+        """
+        return self.send is send_weights
+
 
 def send_delta(window: Window) -> Vector:
     """Delta = W - W0."""

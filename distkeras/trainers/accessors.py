@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from distkeras.codecs import codec_of
 from distkeras.history import History
 from distkeras.history_views import of_worker, worker_average
 from distkeras.rules.arguments import positive, positive_int
@@ -29,6 +30,7 @@ class Accessors:
     parallelism_factor: int
     learning_rate: Any
     max_prefetch: int
+    compression: str | None
     default_window: ClassVar[int | None]
     learning_rate_is_the_rules: ClassVar[bool]
     history: History
@@ -101,6 +103,15 @@ class Accessors:
         if max_prefetch != 0 or isinstance(max_prefetch, bool):
             positive_int("max_prefetch", max_prefetch)
         self.max_prefetch = max_prefetch
+
+    def get_compression(self) -> str | None:
+        """How vectors travel between workers and center; None for as they are."""
+        return self.compression
+
+    def set_compression(self, compression: str | None) -> None:
+        """Sets how vectors travel: None, "bfloat16", "int8", "top-k" or "top-k:FRACTION"."""
+        codec_of(compression)
+        self.compression = compression
 
     def get_features_column(self) -> Any:
         """The name of the features' column, or several."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from distkeras import rules
+from distkeras.codecs import codec_of
 from distkeras.course import Course
 from distkeras.errors import ConfigError
 from distkeras.rules import Rule
@@ -15,7 +16,19 @@ from distkeras.training import Training
 __all__ = ["EnsembleTrainer", "SingleTrainer"]
 
 
-class SingleTrainer(Trainer):
+class Alone(Trainer):
+    """A trainer whose workers share nothing; arguments as ``Trainer``, without ``compression``."""
+
+    def _check(self) -> None:
+        super()._check()
+        if codec_of(self.compression).lossy:
+            raise ConfigError(
+                f"compression is {self.compression!r}, but must be None: the workers of "
+                f"{type(self).__name__} share nothing"
+            )
+
+
+class SingleTrainer(Alone):
     """One worker, one task: what ``model.fit`` does, on a DataFrame; arguments as ``Trainer``."""
 
     default_workers = 1
@@ -30,7 +43,7 @@ class SingleTrainer(Trainer):
                 raise ConfigError(f"{name} is {getattr(self, name)}, but a SingleTrainer has 1")
 
 
-class EnsembleTrainer(Trainer):
+class EnsembleTrainer(Alone):
     """Several models at once, each trained alone on its share of the rows: ``rules.ensemble``.
 
     ``train`` returns a list of models; ``distkeras.ensembles`` makes one of them, by averaging

@@ -51,6 +51,8 @@ class Trainer(Accessors, ABC):
             worker optimizer follows the mini-batches that all workers have merged.
         seed: of the shuffles and of everything random in the model.
         memory_mb: MiB of rows that a worker keeps in memory; the rest go to files.
+        compression: how vectors travel between workers and center: None for as they are,
+            "bfloat16", "int8", "top-k" for the largest 1 % of the weights, or "top-k:0.05".
         max_prefetch: windows whose rows a worker assembles ahead, in a thread, while it trains.
         timeout: seconds that a worker waits for the parameter server, and of its silence after
             which Spark's next attempt at its rows may take over.
@@ -107,6 +109,7 @@ class Trainer(Accessors, ABC):
         seed: int = 0,
         memory_mb: float = 256,
         max_prefetch: int = 0,
+        compression: str | None = None,
         timeout: float = 60.0,
         worker_timeout: float = 600.0,
         round_timeout: float = 600.0,
@@ -136,6 +139,7 @@ class Trainer(Accessors, ABC):
         self.seed = _whole("seed", seed, 2**32 - 1)
         self.memory_mb = positive("memory_mb", memory_mb)
         self.set_max_prefetch(max_prefetch)
+        self.set_compression(compression)
         self.timeout = positive("timeout", timeout)
         self.worker_timeout = positive("worker_timeout", worker_timeout)
         self.round_timeout = positive("round_timeout", round_timeout)

@@ -6,6 +6,7 @@ A second connection tells the server that the worker lives (``heart``).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distkeras import errors
+from distkeras.codecs import NUMBERS, RAW, Buffer, Codec
 from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import ExchangeTimeout, ProtocolError
 from distkeras.logs import logger
@@ -45,7 +47,7 @@ class TcpChannel:
         timeout: seconds that one call may take, new connections included; after such a silence
             another attempt may take over the worker's partition.
         trust: the certificate that the server must have; None does without TLS.
-        silence: seconds after which the driver takes a worker that says nothing for stopped.
+        codec: of the run, as the server has it.
 
     Every verb raises ``ExchangeTimeout`` when the deadline passes, ``AuthenticationError`` when
     the two sides do not share the token, and what the server refused with.
@@ -58,12 +60,12 @@ class TcpChannel:
         size: int,
         timeout: float = 60.0,
         trust: Trust | None = None,
-        silence: float = 600.0,
+        codec: Codec = RAW,
     ) -> None:
         self._dial = partial(connect, address, token, trust)
         self._size = size
         self._timeout = timeout
-        self._every = min(HEARTBEAT, timeout / 6, silence / 6)
+        self._codec = codec
         self._wire: Wire | None = None
         self._heart: Heart | None = None
         self.peer = f"the parameter server at {address[0]}:{address[1]}"
@@ -83,23 +85,25 @@ class TcpChannel:
             self._heart.stop()
         self._drop()
 
-    def announce(self, partition: int, attempt: int) -> None:
+    def announce(self, partition: int, attempt: int, silence: float = 600.0) -> None:
         """Says that a worker prepares to join; from now on the server hears that it lives.
 
         Args:
             partition: the worker.
             attempt: its try.
+            silence: seconds after which the driver takes a worker that says nothing for stopped.
         """
         sign = Header(Kind.ALIVE, partition=partition, attempt=attempt)
         self._call(Kind.DONE, sign)
-        self._live(sign)
+        self._live(sign, silence)
 
     def join(self, partition: int, attempt: int, rows: int) -> Welcome:
         """See ``ParameterServer.join``."""
         header, payload = self._call(
             Kind.WELCOME, Header(Kind.JOIN, partition=partition, attempt=attempt, rows=rows)
         )
-        welcome = Welcome(header.sequence, self._vector(payload), header.rows, header.stop)
+        weights = self._vector(header, payload, RAW)
+        welcome = Welcome(header.sequence, weights, header.rows, header.stop, self._codec)
         self._live(Header(Kind.ALIVE, partition=partition, attempt=attempt))
         return welcome
 
@@ -113,9 +117,11 @@ class TcpChannel:
             sequence=update.sequence,
             rows=update.rows,
             wait=update.wait,
+            codec=self._codec.number,
         )
-        header, payload = self._call(Kind.ANSWER, request, update.metrics, update.vector)
-        return Answer(self._vector(payload), header.staleness, header.rows, header.stop)
+        header, payload = self._call(Kind.ANSWER, request, update.metrics, update.payload)
+        vector = self._vector(header, payload, self._codec.answers)
+        return Answer(vector, header.staleness, header.rows, header.stop)
 
     def leave(self, partition: int, attempt: int, wait: float) -> None:
         """See ``ParameterServer.leave``."""
@@ -126,12 +132,13 @@ class TcpChannel:
         text = "\0".join((failure.error, failure.message, failure.details)).encode(errors="replace")
         self._call(Kind.DONE, Header(Kind.FAIL, partition=failure.partition), text[:MAX_TEXT])
 
-    def _live(self, sign: Header) -> None:
+    def _live(self, sign: Header, silence: float = math.inf) -> None:
         if self._heart is None:
-            self._heart = Heart(self._dial, sign, self._every, self._timeout)
+            every = min(HEARTBEAT, self._timeout / 6, silence / 6)
+            self._heart = Heart(self._dial, sign, every, self._timeout)
 
     def _call(
-        self, expected: Kind, request: Header, *parts: bytes | Vector
+        self, expected: Kind, request: Header, *parts: bytes | Vector | Buffer
     ) -> tuple[Header, npt.NDArray[np.uint8]]:
         def attempt(wire: Wire) -> tuple[Header, npt.NDArray[np.uint8]]:
             wire.send(request, *parts)
@@ -178,17 +185,26 @@ class TcpChannel:
     def _connected(self, deadline: Deadline) -> Wire:
         if self._wire is None:
             self._wire = self._dial(deadline)
-            self._wire.trust(4 * self._size)
+            self._wire.trust(max(4 * self._size, self._codec.answers.length(self._size)))
         self._wire.deadline = deadline
         return self._wire
 
-    def _vector(self, payload: npt.NDArray[np.uint8]) -> Vector:
-        if payload.nbytes != 4 * self._size:
+    def _vector(self, header: Header, payload: Buffer, codec: Codec) -> Vector:
+        length = codec.length(self._size)
+        if header.codec != codec.number:
             raise ProtocolError(
-                f"{self.peer} answered {payload.nbytes} bytes, not {4 * self._size}: "
+                f"{self.peer} answered with {NUMBERS[header.codec]}, not {NUMBERS[codec.number]}: "
+                "its compression is not this worker's"
+            )
+        if payload.nbytes != length:
+            raise ProtocolError(
+                f"{self.peer} answered {payload.nbytes} bytes, not {length}: "
                 "its model is not this worker's"
             )
-        return payload.view(np.float32)
+        try:
+            return codec.unpack(payload, self._size)
+        except ProtocolError as problem:
+            raise ProtocolError(f"{self.peer} answered no vector: {problem}") from None
 
     def _drop(self) -> None:
         if self._wire is not None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 
+from distkeras.codecs import Buffer
 from distkeras.errors import ExchangeTimeout, ProtocolError
 from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header, Kind
 from distkeras.vectors import Vector
@@ -91,7 +92,7 @@ class Wire:
         except TimeoutError:
             raise ExchangeTimeout(self._late("begin TLS")) from None
 
-    def send(self, header: Header, *parts: bytes | Vector) -> None:
+    def send(self, header: Header, *parts: bytes | Vector | Buffer) -> None:
         """Sends a frame; its length is that of the parts, which are not copied.
 
         Raises:
@@ -185,5 +186,5 @@ def _send_some(connection: socket.socket, queue: list[memoryview]) -> int:
     return connection.sendmsg(queue)
 
 
-def _bytes_of(part: bytes | Vector) -> memoryview:
+def _bytes_of(part: bytes | Vector | Buffer) -> memoryview:
     return memoryview(part if isinstance(part, bytes) else part.data).cast("B")

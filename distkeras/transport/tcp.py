@@ -16,7 +16,8 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from distkeras.conversation import Failure, Update
+from distkeras.codecs import NUMBERS, Buffer
+from distkeras.conversation import Answer, Failure, Update
 from distkeras.errors import DistkerasError, ProtocolError, TrainingError
 from distkeras.logs import logger, named, note
 from distkeras.messages import MAX_TEXT, Header, Kind
@@ -64,7 +65,8 @@ class TcpServer:
     ) -> None:
         self._server = server
         self._token = token
-        self._bound = server.center.nbytes + 4 * len(server.metrics)
+        self._metrics = 4 * len(server.metrics)
+        self._bound = self._metrics + server.codec.length(len(server.center))
         self._newcomers = Newcomers(server.workers)
         self._tls = place.tls
         self._listener = listen(place)
@@ -187,17 +189,16 @@ class TcpServer:
 
     def _reply(
         self, wire: Wire, header: Header, payload: npt.NDArray[np.uint8]
-    ) -> tuple[Header] | tuple[Header, Vector]:
-        _check_length(header)
+    ) -> tuple[Header] | tuple[Header, Vector | Buffer]:
+        self._check(header)
         who = header.partition, header.attempt
         self.leases.heard(*who, wire)
         if header.kind is not Kind.FAIL:  # Which does not say which attempt it is.
             note(worker=header.partition, attempt=header.attempt)
         if header.kind is Kind.UPDATE:
-            vector, staleness, rows, stop = self._server.exchange(
-                self._update(header, payload), lambda: wire.send(Header(Kind.PATIENCE))
-            )
-            return Header(Kind.ANSWER, staleness=staleness, rows=rows, stop=stop), vector
+            update = self._update(header, payload)
+            answer = self._server.exchange(update, lambda: wire.send(Header(Kind.PATIENCE)))
+            return self._header_of(answer), answer.payload
         if header.kind is Kind.JOIN:
             return self._welcome(wire, header)
         if header.kind is Kind.LEAVE:
@@ -216,11 +217,29 @@ class TcpServer:
         who = header.partition, header.attempt
         self.leases.take(*who, wire.peer, wire, lambda: wire.send(Header(Kind.PATIENCE)))
         try:
-            sequence, weights, rows, stop = self._server.join(*who, header.rows)
+            sequence, weights, rows, stop, _ = self._server.join(*who, header.rows)
         except DistkerasError:
             self.leases.give_back(*who)
             raise
         return Header(Kind.WELCOME, sequence=sequence, rows=rows, stop=stop), weights
+
+    def _header_of(self, answer: Answer) -> Header:
+        _, staleness, rows, stop, _ = answer
+        codec = self._server.codec.answers.number
+        return Header(Kind.ANSWER, staleness=staleness, rows=rows, stop=stop, codec=codec)
+
+    def _check(self, header: Header) -> None:
+        """Only a window has a vector, whose length is checked where it is known, and a codec."""
+        window = header.kind is Kind.UPDATE
+        most = MAX_TEXT if header.kind is Kind.FAIL else 0
+        if not window and header.length > most:
+            raise ProtocolError(f"{header.kind.name} came with {header.length} bytes, not {most}")
+        codec = self._server.codec.number if window else 0
+        if header.codec != codec:
+            raise ProtocolError(
+                f"worker {header.partition} sent {header.kind.name} with the codec "
+                f"{NUMBERS[header.codec]}, not {NUMBERS[codec]}"
+            )
 
     def _update(self, header: Header, payload: npt.NDArray[np.uint8]) -> Update:
         if payload.nbytes != self._bound:
@@ -228,25 +247,21 @@ class TcpServer:
                 f"worker {header.partition} sent {payload.nbytes} bytes, not {self._bound}: "
                 "its model is not the server's"
             )
-        values = payload.view(np.float32)
-        metrics = len(self._server.metrics)
+        try:
+            size = len(self._server.center)
+            vector = self._server.codec.unpack(payload[self._metrics :], size)
+        except ProtocolError as problem:
+            raise ProtocolError(f"worker {header.partition} sent no window: {problem}") from None
         return Update(
             partition=header.partition,
             attempt=header.attempt,
             epoch=header.epoch,
             sequence=header.sequence,
             rows=header.rows,
-            metrics=values[:metrics],
-            vector=values[metrics:],
+            metrics=payload[: self._metrics].view(np.float32),
+            vector=vector,
             wait=header.wait,
         )
-
-
-def _check_length(header: Header) -> None:
-    """Only a window has a vector; its length is checked where it is known."""
-    most = MAX_TEXT if header.kind is Kind.FAIL else 0
-    if header.kind is not Kind.UPDATE and header.length > most:
-        raise ProtocolError(f"{header.kind.name} came with {header.length} bytes, not {most}")
 
 
 def _refuse(wire: Wire, error: DistkerasError) -> None:

@@ -50,8 +50,12 @@ def in_spark(spark: SparkSession, rows: dict[str, np.ndarray]) -> Any:
         lambda: trainer(ADAG, num_workers=1, communication_window=3),
         lambda: trainer(AveragingTrainer, num_workers=2),
         lambda: trainer(DiLoCo, num_workers=2, communication_window=2),
+        lambda: trainer(AveragingTrainer, num_workers=2, compression="bfloat16"),
     ],
-    ids=["one worker", "an average each epoch", "a synchronous rule with state"],
+    ids=[
+        *("one worker", "an average each epoch", "a synchronous rule with state"),
+        "what travels is packed",
+    ],
 )
 def test_the_three_engines_come_to_the_same_center(
     spark: SparkSession, rows: dict[str, np.ndarray], make: Any

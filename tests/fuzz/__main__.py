@@ -1,6 +1,6 @@
 """More than a million frames, found by atheris, against the parser and against a live server.
 
-    python -m tests.fuzz --parsed 850000 --served 160000
+    python -m tests.fuzz --parsed 850000 --served 120000 --packed 20000
 
 Ends with an error at the first frame that breaks a promise, and keeps the input that did it. What
 became of the others goes to ``benchmarks/results/fuzz.json``. The seed is fixed; how far the
@@ -59,13 +59,16 @@ def show(stage: str, told: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs both stages."""
+    """Runs all stages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parsed", type=int, default=850_000, help="frames for the parser")
-    parser.add_argument("--served", type=int, default=160_000, help="frames for a live server")
+    parser.add_argument("--served", type=int, default=120_000, help="frames for a live server")
+    parser.add_argument("--packed", type=int, default=20_000, help="frames for each other codec")
     options = parser.parse_args()
     stages = {}
-    for stage, frames in (("parser", options.parsed), ("server", options.served)):
+    asked = {"parser": options.parsed, "server": options.served}
+    asked |= dict.fromkeys(("bfloat16", "int8", "top-k"), options.packed)
+    for stage, frames in asked.items():
         stages[stage] = run(stage, frames)
         show(stage, stages[stage])
     total = sum(told["frames"] for told in stages.values())

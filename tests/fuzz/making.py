@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from distkeras.codecs import NUMBERS as CODECS
+from distkeras.codecs import RAW, Codec
 from distkeras.messages import HEADER, NONCE, Header, Kind
 from tests.linear import WIDTH, WORKERS
 
@@ -25,7 +27,7 @@ FLOATS = (0.0, 0.5, 1.0, -1.0, 3e38, -3e38, 1e-45, float("nan"), float("inf"), f
 KINDS = (*[Kind.UPDATE] * 8, *[Kind.JOIN] * 5, Kind.LEAVE, *[Kind.FAIL] * 2, Kind.ALIVE)
 OTHERS = (Kind.CHALLENGE, Kind.HELLO, Kind.PROVEN, Kind.WELCOME, Kind.ANSWER, Kind.DONE)
 #: Of a header, what a worker may get wrong.
-FIELDS = ("attempt", "epoch", "sequence", "rows", "wait", "stop", "staleness")
+FIELDS = ("attempt", "epoch", "sequence", "rows", "wait", "stop", "staleness", "codec")
 #: Rows that the partitions have, where nothing else is chosen.
 ROWS = 8
 #: The loss and the vector.
@@ -76,11 +78,15 @@ class Author:
         choices: what to write.
         known: the partitions that have joined.
         odds: of so many frames, four are broken.
+        codec: of the run.
     """
 
-    def __init__(self, choices: Choices, known: Mapping[int, Known], odds: int) -> None:
+    def __init__(
+        self, choices: Choices, known: Mapping[int, Known], odds: int, codec: Codec = RAW
+    ) -> None:
         self._choices = choices
         self._odds = odds
+        self._codec = codec
         self._known = dict(known)
 
     def stream(self) -> bytes:
@@ -149,7 +155,7 @@ class Author:
         again = bool(known.following) and not self._choices.below(6)
         sequence = known.following - again
         self._known[header.partition] = known._replace(following=sequence + 1)
-        return header._replace(sequence=sequence, wait=0.25)
+        return header._replace(sequence=sequence, wait=0.25, codec=self._codec.number)
 
     def _odd(self, header: Header) -> Header:
         """With one field that is chosen freely."""
@@ -158,6 +164,8 @@ class Author:
             return header._replace(wait=self._pick(FLOATS))
         if field == "stop":
             return header._replace(stop=True)
+        if field == "codec":
+            return header._replace(codec=self._pick(tuple(CODECS)))
         limit = 2**32 - 1 if field in ("epoch", "staleness") else 2**64 - 1
         return header._replace(**{field: self._number(limit)})
 
@@ -168,8 +176,14 @@ class Author:
             values = [0.5] * VALUES
             while self._choices.below(2):
                 values[self._choices.below(VALUES)] = self._pick(FLOATS)
-            return np.array(values, np.float32).tobytes()
+            return self._packed(np.array(values, np.float32))
         return self._choices.data(self._choices.below(64)) if self._rarely() else b""
+
+    def _packed(self, values: np.ndarray) -> bytes:
+        vector = self._codec.encode(values[1:]).tobytes()
+        if self._codec.lossy and not self._choices.below(8):
+            vector = self._choices.data(len(vector)).ljust(len(vector), b"\0")
+        return values[:1].tobytes() + vector
 
     def _number(self, limit: int = 2**64 - 1) -> int:
         return min(self._pick(NUMBERS), limit)

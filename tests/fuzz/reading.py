@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from distkeras.messages import HEADER, MAGIC, VERSION, Header, Kind
 #: What every kind of frame is refused for that is none.
 BROKEN = ("wrong magic", "wrong version", "wrong codec", "unknown kind", "too long")
 KINDS = {int(kind) for kind in Kind}
+CODECS = range(4)
 
 
 class Frame(NamedTuple):
@@ -20,9 +22,26 @@ class Frame(NamedTuple):
     payload: bytes
 
     @property
-    def values(self) -> np.ndarray:
-        """Of an update: the metrics and the vector."""
-        return np.frombuffer(self.payload, np.float32)
+    def loss(self) -> float:
+        """Of an update."""
+        (loss,) = struct.unpack_from("<f", self.payload)
+        return float(loss)
+
+    def vector(self, size: int) -> np.ndarray:
+        """Of an update, number by number: shape (``size``,)."""
+        packed, codec = self.payload[4:], self.header.codec
+        if codec == 1:
+            upper = struct.unpack(f"<{size}H", packed)
+            return np.array([one << 16 for one in upper], np.uint32).view(np.float32)
+        if codec == 2:  # So few that they are one block.
+            scale, *steps = struct.unpack(f"<f{size}b", packed)
+            return np.array([np.float32(scale) * np.float32(step) for step in steps], np.float32)
+        if codec == 3:
+            half = len(packed) // 8
+            told = struct.unpack(f"<{half}I{half}f", packed)
+            found = dict(zip(told[:half], told[half:], strict=True))
+            return np.array([found.get(place, 0) for place in range(size)], np.float32)
+        return np.frombuffer(packed, np.float32)
 
 
 def read(data: bytes, bound: int) -> tuple[list[Frame], str]:
@@ -53,10 +72,11 @@ def read(data: bytes, bound: int) -> tuple[list[Frame], str]:
 
 def _broken(head: bytes, bound: int) -> str | None:
     magic, version, kind, codec, _, *_, length = HEADER.unpack(head)
-    wrong = (magic != MAGIC, version != VERSION, codec != 0, kind not in KINDS, length > bound)
+    known = codec in CODECS
+    wrong = (magic != MAGIC, version != VERSION, not known, kind not in KINDS, length > bound)
     return next((name for name, is_wrong in zip(BROKEN, wrong, strict=True) if is_wrong), None)
 
 
 def _header(head: bytes) -> Header:
-    _, _, kind, _, stop, *numbers = HEADER.unpack(head)
-    return Header(Kind(kind), *numbers, stop=bool(stop))
+    _, _, kind, codec, stop, *numbers = HEADER.unpack(head)
+    return Header(Kind(kind), *numbers, stop=bool(stop), codec=codec)

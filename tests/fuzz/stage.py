@@ -23,13 +23,21 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["distkeras.messages", "distkeras.limits", "distkeras.server", "distkeras.transport"]
+    include=[
+        *("distkeras.codecs", "distkeras.messages", "distkeras.limits", "distkeras.server"),
+        "distkeras.transport",
+    ]
 ):
+    from distkeras.codecs import CODECS
     from tests.fuzz.parser import Parser
     from tests.fuzz.target import Target
 
 #: What each input starts with: nothing known, so that a crash is seen again from its input alone.
 STAGES = {"parser": partial(Parser, odds=8), "server": partial(Target, odds=16)}
+#: A server for each codec that loses something.
+STAGES |= {
+    name: partial(Target, odds=16, codec=make()) for name, make in CODECS.items() if name != "none"
+}
 
 
 class Bytes:

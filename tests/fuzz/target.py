@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from distkeras import errors
+from distkeras.codecs import RAW, Codec
+from distkeras.codecs.sides import WorkerSide
 from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header, Kind
-from distkeras.rules import downpour
+from distkeras.rules import Window, downpour
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.frames import Deadline, Wire
 from distkeras.transport.handshake import authenticate_server
 from distkeras.transport.tcp import TcpServer
-from tests.fuzz.making import ROWS, VALUES, Author, Choices, Known, Player
+from tests.fuzz.making import ROWS, Author, Choices, Known, Player
 from tests.fuzz.parser import ends_at_once
 from tests.fuzz.reading import Frame, read
 from tests.linear import WIDTH, WORKERS, server_of, update
@@ -26,8 +28,8 @@ from tests.transport.peers import PATIENCE, TOKEN
 
 #: The worker that goes on; nobody supersedes this attempt.
 HEALTHY, ATTEMPT = WORKERS - 1, 2**64 - 1
-#: The longest payload that is believed after the handshake.
-BOUND = 4 * VALUES + MAX_TEXT
+#: Beyond, the distance between two vectors may be more than float32 holds.
+HUGE = 1e37
 #: Frames that are sent before their answers are read. The kernel holds more than ten answers back
 #: until the first were taken, and forgets them when the server closes.
 AT_ONCE = 4
@@ -76,14 +78,14 @@ class Ledger:
         return f"answered: {asked.kind.name}"
 
     def _merged(self, frame: Frame) -> str:
-        asked, (loss, *_) = frame.header, frame.values
+        asked = frame.header
         attempt, following, _ = self.known[asked.partition]
         assert asked.attempt >= attempt
         if asked.sequence == following - 1:
             return "answered: again"
         assert asked.sequence == following
-        assert np.isfinite(loss)
-        self.merge(asked, frame.values[1:])
+        assert np.isfinite(frame.loss)
+        self.merge(asked, frame.vector(WIDTH))
         return "answered: UPDATE"
 
     def merge(self, asked: Header, vector: np.ndarray) -> None:
@@ -96,11 +98,20 @@ class Ledger:
 
 
 class Target(Player):
-    """A server, a healthy worker on it, and the ledger of both."""
+    """A server, a healthy worker on it, and the ledger of both.
 
-    def __init__(self, odds: int) -> None:
+    Args:
+        odds: of so many frames, four are broken; each ends its connection.
+        codec: of the run.
+    """
+
+    def __init__(self, odds: int, codec: Codec = RAW) -> None:
         super().__init__(odds)
+        self._codec = codec
         self._server = server_of(downpour())
+        self._server.codec = codec
+        #: The longest payload that is believed after the handshake.
+        self._bound = 4 + codec.length(WIDTH) + MAX_TEXT
         self._ledger = Ledger()
         self._bugs = Bugs()
 
@@ -109,9 +120,9 @@ class Target(Player):
             stack.enter_context(self._bugs)
             self._tcp = stack.enter_context(TcpServer(self._server, TOKEN, lease=0.0))
             self._channel = stack.enter_context(
-                TcpChannel(self._tcp.address, TOKEN, WIDTH, PATIENCE)
+                TcpChannel(self._tcp.address, TOKEN, WIDTH, PATIENCE, codec=self._codec)
             )
-            self._channel.join(HEALTHY, ATTEMPT, ROWS)
+            self._join()
             self._ledger.known[HEALTHY] = Known(ATTEMPT)
             self._held = stack.pop_all()
         return self
@@ -122,7 +133,7 @@ class Target(Player):
     def play(self, choices: Choices) -> None:
         """One connection to its end, and then everything that must hold."""
         others = {p: known for p, known in self._ledger.known.items() if p != HEALTHY}
-        author = Author(choices, others, self._odds)
+        author = Author(choices, others, self._odds, self._codec)
         if choices.below(8) == 1:
             self._before_the_proof(author.handshake())
         else:
@@ -140,7 +151,7 @@ class Target(Player):
         self.counts[f"not proven: {what}"] += bool(data)
 
     def _after_the_proof(self, data: bytes) -> None:
-        frames, ending = read(data, BOUND)
+        frames, ending = read(data, self._bound)
         if any(frame.header.partition == HEALTHY for frame in frames):
             return  # The one whom nobody disturbs.
         with peers.connected(self._tcp.address) as connection:
@@ -163,19 +174,35 @@ class Target(Player):
         self._agree()
         sequence = ledger.known[HEALTHY].following
         # Back towards 0 where others have brought the center near to what float32 holds.
-        vector = np.clip(-ledger.center, -1e30, 1e30)
+        learned = np.clip(-ledger.center, -1e30, 1e30)
+        vector, buffer = self._side.send(Window(self._start + learned, self._start, 1))
         window = update(sequence, vector, partition=HEALTHY, attempt=ATTEMPT)
-        answer = self._channel.exchange(window)
-        ledger.merge(Header(Kind.UPDATE, HEALTHY, rows=4, sequence=sequence), vector)
-        assert answer.vector.tobytes() == ledger.center.tobytes()
+        try:
+            answer = self._channel.exchange(window._replace(buffer=buffer))
+        except errors.TrainingDiverged:
+            assert self._codec.lossy
+            assert not max(map(np.max, map(np.abs, (ledger.center, self._start)))) <= HUGE
+            self._join()
+        else:
+            ledger.merge(Header(Kind.UPDATE, HEALTHY, rows=4, sequence=sequence), vector)
+            self._start = self._side.adopt(self._start, answer.vector)
+            if not self._codec.lossy:
+                assert self._start.tobytes() == ledger.center.tobytes()
         self._agree()
         assert set(server.unfinished) <= set(ledger.known)
         self._bugs.check()
+
+    def _join(self) -> None:
+        self._start = self._channel.join(HEALTHY, ATTEMPT, ROWS).weights
+        self._side = WorkerSide(downpour(), self._codec, self._start)
 
     def _agree(self) -> None:
         ledger, server = self._ledger, self._server
         assert np.isfinite(server.center).all()
         assert server.center.tobytes() == ledger.center.tobytes()
+        # What the server would tell the healthy worker's next attempt is what the worker knows.
+        if HEALTHY in ledger.known and ledger.known[HEALTHY].following:
+            assert server.workers_weights()[-1].tobytes() == self._start.tobytes()
         known = server.clock, server.rows_merged, len(server.history)
         assert known == (ledger.clock, ledger.rows, ledger.clock)
 

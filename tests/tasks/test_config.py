@@ -48,6 +48,7 @@ def test_defaults() -> None:
         ("train.num_workers=4", "num_workers", 4),
         ("train.learning_rate=1e-3", "learning_rate", 0.001),
         ("train.learning_rate=1", "learning_rate", 1),
+        ("train.compression=top-k:0.05", "compression", "top-k:0.05"),
         ("train.loss=mse", "loss", "mse"),
         ('train.loss="mse"', "loss", "mse"),
         (" train.loss = mse ", "loss", "mse"),
@@ -130,6 +131,7 @@ def test_output_may_be_below_the_home_directory(monkeypatch: pytest.MonkeyPatch)
         ("train.trainer=DAG", "unknown trainer; did you mean 'ADAG'? known: "),
         ("train.trainer=fit", "unknown trainer; known: "),
         ("train.rho=2", "train: ADAG takes no rho: remove train.rho"),
+        ("train.compression=zip", "train: compression is 'zip', but must be None, \"bfloat16\""),
     ],
 )
 def test_wrong_override_is_named(override: str, expected: str) -> None:

@@ -49,6 +49,8 @@ def test_keys_are_stable_and_in_the_path() -> None:
         ("train.checkpoint_seconds=1", [False, False, False]),
         ("train.worker_timeout=30", [False, False, False]),
         ("train.batch_size=32", [False, False, False]),
+        ("train.compression=int8", [False, True, True]),
+        ("train.compression=none", [False, False, False]),
     ],
 )
 def test_key_follows_exactly_the_sections_it_reads(override: str, expected: list[bool]) -> None:

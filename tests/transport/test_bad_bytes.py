@@ -72,7 +72,15 @@ BAD = [
     pytest.param(altered(0, b"XXXX"), b"", id="wrong magic"),
     pytest.param(altered(4, b"\x07"), b"", id="wrong version"),
     pytest.param(altered(5, b"\x63"), b"", id="unknown kind"),
-    pytest.param(altered(6, b"\x01"), b"", id="unknown codec"),
+    pytest.param(altered(6, b"\x63"), b"", id="unknown codec"),
+    pytest.param(
+        altered(6, b"\x02"),
+        b"worker 0 sent UPDATE with the codec int8, not none",
+        id="a codec of another training",
+    ),
+    pytest.param(
+        framed(JOIN, codec=1), b"worker 0 sent JOIN with the codec bfloat16", id="nothing packed"
+    ),
     pytest.param(UPDATE._replace(length=2**63).pack(), b"", id="a length that lies"),
     pytest.param(framed(UPDATE, PAYLOAD[:-4]), b"sent 12 bytes, not 16", id="vector too short"),
     pytest.param(framed(UPDATE, PAYLOAD + b"1234"), b"sent 20 bytes, not 16", id="vector too long"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distkeras.codecs import CODECS, RAW, Codec, codec_of
 from distkeras.messages import HEADER, NONCE
 from distkeras.rules import RULES
 from distkeras.schedule import Schedule
@@ -44,25 +46,30 @@ def _eager() -> Iterator[None]:
         yield
 
 
-def trained(name: str, up: int | None = None, down: int | None = None) -> ParameterServer:
+def trained(
+    name: str, up: int | None = None, down: int | None = None, codec: Codec = RAW
+) -> ParameterServer:
     """The server after a worker trained through a proxy that cuts its first connection."""
     server = server_of(RULES[name]())
+    server.codec = codec
     with TcpServer(server, TOKEN) as tcp:
         proxy = peers.CuttingProxy(tcp.address, up, down)
         with (
             peers.listening(proxy.serve) as address,
-            TcpChannel(address, TOKEN, WIDTH, PATIENCE) as channel,
+            TcpChannel(address, TOKEN, WIDTH, PATIENCE, codec=codec) as channel,
         ):
             train(Assignment(0, 0), ROWS, LinearReplica(4), channel, server.rule, SCHEDULE)
         assert proxy.connections == (1 if up is None and down is None else 2)
     return server
 
 
-undisturbed = {name: trained(name) for name in RULES}
+@cache
+def undisturbed(name: str, codec: str) -> ParameterServer:
+    return trained(name, codec=codec_of(codec))
 
 
 def assert_undisturbed(server: ParameterServer) -> None:
-    expected = undisturbed[server.rule.name]
+    expected = undisturbed(server.rule.name, server.codec.name)
     np.testing.assert_array_equal(server.center, expected.center)
     assert server.clock == WINDOWS
     assert [record.window for record in server.history] == list(range(WINDOWS))
@@ -118,3 +125,19 @@ def test_cut_anywhere_on_the_way_to_the_server(name: str, up: int) -> None:
 @given(name=st.sampled_from(list(RULES)), down=st.integers(0, DOWN - 1))
 def test_cut_anywhere_on_the_way_back(name: str, down: int) -> None:
     assert_undisturbed(trained(name, down=down))
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(list(RULES)),
+    codec=st.sampled_from([make() for name, make in CODECS.items() if name != "none"]),
+    back=st.booleans(),
+    place=st.floats(0, 1, exclude_max=True),
+)
+def test_cut_anywhere_with_any_codec(name: str, codec: Codec, back: bool, place: float) -> None:
+    # What is lost by packing is kept for the next window, but not counted twice.
+    saved = WINDOWS * (codec.length(WIDTH) - 4 * WIDTH)
+    saved_back = WINDOWS * (codec.answers.length(WIDTH) - 4 * WIDTH)
+    up = None if back else int(place * (UP + saved))
+    down = int(place * (DOWN + saved_back)) if back else None
+    assert_undisturbed(trained(name, up, down, codec))

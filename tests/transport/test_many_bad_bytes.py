@@ -13,13 +13,16 @@ from contextlib import contextmanager
 
 import pytest
 
+from distkeras.codecs import codec_of
 from tests.fuzz.making import Seeded
 from tests.fuzz.parser import Parser
 from tests.fuzz.reading import BROKEN
 from tests.fuzz.target import Target
 
 #: Ten thousand in all.
-PARSED, SERVED = 7500, 2500
+PARSED, SERVED = 5500, 3600
+#: Of each codec that loses something, besides.
+PACKED = 300
 #: Bytes that all of it may take: a history of its windows, and a frame now and then.
 MEMORY = 16 * 2**20
 
@@ -62,4 +65,15 @@ def test_a_live_server_keeps_its_center_its_workers_and_its_memory(
     unheard = [f"closed: {what}" for what in ("cut off", *BROKEN)]
     strangers = ["not proven: refused", "not proven: too long"]
     wanted = {*refused, "refused: Superseded", *answered, *unheard, *strangers}
+    assert wanted <= set(+counts), wanted - set(+counts)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", ["bfloat16", "int8", "top-k"])
+def test_so_does_one_whose_vectors_are_packed(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "distkeras")
+    with bounded_memory(), Target(odds=24, codec=codec_of(name)) as target:
+        counts = played(target, PACKED)
+    refused = [f"refused: {name}" for name in ("ProtocolError", "TrainingDiverged")]
+    wanted = {*refused, "answered: UPDATE", "answered: again", "answered: JOIN"}
     assert wanted <= set(+counts), wanted - set(+counts)

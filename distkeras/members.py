@@ -26,6 +26,8 @@ class Member:
         answer: what was answered to it.
         record: of it in the history.
         memory: what the rule keeps for the worker.
+        behind: updates of others merged between its last two exchanges, where it trains on before
+            it hears of them (overlap); else 0.
         pending: a window that waits for the others of its round.
         left: whether it has trained all its windows.
     """
@@ -39,6 +41,7 @@ class Member:
     answer: Answer | None = None
     record: Record | None = None
     memory: tuple[Vector, ...] = ()
+    behind: int = 0
     pending: Update | None = None
     left: bool = False
 

@@ -57,6 +57,7 @@ class ParameterServer:
             synchronous rule waits for all of them.
         timeout: seconds that a round may wait for its last worker.
         patience: seconds between two signs of life to a worker that waits for others.
+        overlap: whether the workers train a window before they hear of the last one's answer.
         now: the time in seconds since 1970, or since whatever a simulation begins with.
         clock: updates merged so far.
         rows_merged: rows in all merged windows; a row counts once for each epoch.
@@ -74,6 +75,7 @@ class ParameterServer:
     workers: int = 1
     timeout: float = 600.0
     patience: float = 2.0
+    overlap: bool = False
     now: Callable[[], float] = time.time
     clock: int = 0
     rows_merged: int = 0
@@ -114,7 +116,7 @@ class ParameterServer:
                     f"{known.rows} before: the DataFrame is not the same when it is read again"
                 )
             # Whoever has left has trained all its windows: a copy of it may come, and be ended.
-            known.attempt = attempt
+            known.attempt, known.behind = attempt, 0
             weights, stop = self._resume(known), bool(self.stopped)
             welcome = Welcome(known.sequence, weights, self.rows_merged, stop)
         self.attendance.joined(partition, attempt, welcome, rows, self.now())
@@ -190,7 +192,7 @@ class ParameterServer:
         Args:
             partition: the worker.
             attempt: its try.
-            wait: seconds that its last exchange took.
+            wait: seconds that it stood still for its last exchange.
 
         Raises:
             ProtocolError: if it has not joined, or that is no number of seconds.
@@ -231,7 +233,9 @@ class ParameterServer:
         with self._lock:
             # No attempt outlives its process, and a window that was not merged is sent again.
             members = {
-                partition: replace(known, attempt=-1, record=None, pending=None, left=False)
+                partition: replace(
+                    known, attempt=-1, record=None, behind=0, pending=None, left=False
+                )
                 for partition, known in self._partitions.items()
             }
             history = tuple(self.history)
@@ -300,7 +304,8 @@ class ParameterServer:
         return known.answer if known.pending is None else None
 
     def _merge_one(self, known: Member, update: Update) -> None:
-        staleness = self.clock - known.clock
+        late = self.clock - known.clock
+        staleness = late + known.behind
         exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
         merged = self.rule.merge(self.center, update.vector, exchange)
         if not np.isfinite(merged.center).all():
@@ -308,6 +313,7 @@ class ParameterServer:
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
         self._answer(known, update, merged.answer, staleness)
+        known.behind = late if self.overlap else 0
 
     def _awaited(self) -> list[int]:
         """The workers whose windows the round lacks; those that never joined among them."""

@@ -208,6 +208,7 @@ class Training:
             workers=self._partitions,
             timeout=self._trainer.round_timeout,
             patience=min(2.0, self._trainer.timeout / 3),
+            overlap=self._trainer.overlap,
             # A simulation's clock begins at 0, and goes on when the engine runs.
             now=time.time if self._course.conditions is None else float,
         )
@@ -283,6 +284,7 @@ class Training:
             address=("", trainer.master_port),
             callbacks=trainer.callbacks,
             run=self.run_id,
+            overlap=trainer.overlap,
         )
 
 

@@ -115,6 +115,7 @@ _OPTIONAL = (
     "outer_momentum",
     "parallelism_factor",
     "memory_mb",
+    "overlap",
 )
 
 
@@ -158,6 +159,9 @@ class TrainSpec(_Section):
     )
     memory_mb: int | None = Field(
         None, ge=1, description="MiB of rows that a worker keeps in memory; the rest is on disk."
+    )
+    overlap: bool | None = Field(
+        None, description="Train a worker's next window while one is exchanged; default: false."
     )
     checkpoint_seconds: float = Field(
         60.0,

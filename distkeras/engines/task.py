@@ -58,6 +58,7 @@ class Job:
         trust: the server's certificate, likewise; None where there is no TLS.
         callbacks: of Keras, for each worker.
         run: what the log calls the training.
+        overlap: whether a window is trained while the one before is exchanged.
     """
 
     spec: ReplicaSpec
@@ -74,6 +75,7 @@ class Job:
     trust: Trust | None = None
     callbacks: tuple[Any, ...] = ()
     run: str = ""
+    overlap: bool = False
 
     def __repr__(self) -> str:
         """Without the token: a job may be printed."""
@@ -121,7 +123,8 @@ def run(
                 raise DataError(f"worker {who.partition} got no rows: use fewer workers")
             replica = _replica(job, who)
             listener = job.listener(who, len(rows), replica)
-            windows = Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
+            worker = Worker(who, rows, replica, job.rule, job.schedule, listener)
+            windows = worker.train(channel, job.overlap)
             log.info("trained %d windows", windows)
             return windows
         except Exception as error:

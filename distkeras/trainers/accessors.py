@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from distkeras.errors import ConfigError
 from distkeras.history import History
 from distkeras.history_views import of_worker, worker_average
 from distkeras.rules.arguments import positive, positive_int
@@ -29,6 +30,7 @@ class Accessors:
     parallelism_factor: int
     learning_rate: Any
     max_prefetch: int
+    overlap: bool
     default_window: ClassVar[int | None]
     learning_rate_is_the_rules: ClassVar[bool]
     history: History
@@ -101,6 +103,16 @@ class Accessors:
         if max_prefetch != 0 or isinstance(max_prefetch, bool):
             positive_int("max_prefetch", max_prefetch)
         self.max_prefetch = max_prefetch
+
+    def get_overlap(self) -> bool:
+        """Whether a worker trains its next window while one is exchanged."""
+        return self.overlap
+
+    def set_overlap(self, overlap: bool) -> None:
+        """Sets whether a worker trains its next window while one is exchanged."""
+        if not isinstance(overlap, bool):
+            raise ConfigError(f"overlap is {overlap!r}, but must be True or False")
+        self.overlap = overlap
 
     def get_features_column(self) -> Any:
         """The name of the features' column, or several."""

@@ -52,6 +52,8 @@ class Trainer(Accessors, ABC):
         seed: of the shuffles and of everything random in the model.
         memory_mb: MiB of rows that a worker keeps in memory; the rest go to files.
         max_prefetch: windows whose rows a worker assembles ahead, in a thread, while it trains.
+        overlap: train a worker's next window while one is exchanged, and correct it by the answer
+            afterwards: ``distkeras.overlap``. For asynchronous rules.
         timeout: seconds that a worker waits for the parameter server, and of its silence after
             which Spark's next attempt at its rows may take over.
         worker_timeout: seconds that a worker may be connected and silent before the training
@@ -107,6 +109,7 @@ class Trainer(Accessors, ABC):
         seed: int = 0,
         memory_mb: float = 256,
         max_prefetch: int = 0,
+        overlap: bool = False,
         timeout: float = 60.0,
         worker_timeout: float = 600.0,
         round_timeout: float = 600.0,
@@ -136,6 +139,7 @@ class Trainer(Accessors, ABC):
         self.seed = _whole("seed", seed, 2**32 - 1)
         self.memory_mb = positive("memory_mb", memory_mb)
         self.set_max_prefetch(max_prefetch)
+        self.set_overlap(overlap)
         self.timeout = positive("timeout", timeout)
         self.worker_timeout = positive("worker_timeout", worker_timeout)
         self.round_timeout = positive("round_timeout", round_timeout)
@@ -273,6 +277,10 @@ class Trainer(Accessors, ABC):
             raise ConfigError(
                 f"parallelism_factor is {self.parallelism_factor}, but must be 1: "
                 f"{self.rule.name} trains all shares at the same time"
+            )
+        if self.rule.synchronous and self.overlap:
+            raise ConfigError(
+                f"overlap is True, but {self.rule.name}'s workers wait for each other"
             )
 
     def _tell(self, now: Progress) -> None:

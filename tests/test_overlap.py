@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from distkeras.transport import inproc
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
 from distkeras.vectors import Vector
-from distkeras.worker import Assignment, Trained, Worker
+from distkeras.worker import Assignment, Trained, WindowRunner, Worker
 from tests.linear import WIDTH, LinearReplica, Table, server_of
 from tests.transport.peers import PATIENCE, TOKEN
 
@@ -222,9 +223,9 @@ def failing(problem: BaseException) -> Callable[[], None]:
     return fail
 
 
-def work(channel: TcpChannel, rule: Rule, replica: object) -> None:
-    schedule = Schedule(batch_size=2, window=2, epochs=3, seed=0)
-    Worker(FIRST, Table(12), replica, rule, schedule).train(channel, overlap=True)  # type: ignore[arg-type]
+def work(channel: TcpChannel, rule: Rule, replica: WindowRunner, attempt: int = 0) -> int:
+    schedule, who = Schedule(batch_size=2, window=2, epochs=3, seed=0), Assignment(0, attempt)
+    return Worker(who, Table(12), replica, rule, schedule).train(channel, overlap=True)
 
 
 def test_a_window_that_fails_ends_the_thread_when_its_exchange_is_done() -> None:
@@ -234,8 +235,11 @@ def test_a_window_that_fails_ends_the_thread_when_its_exchange_is_done() -> None
             work(channel, server.rule, Failing(2, failing(KeyError("in the window"))))
         assert threads() == []
         assert server.clock == 2
-        # The channel is as good as before, for whoever reports the failure.
-        assert channel.join(0, 1, 12).sequence == 2
+        # The channel is as good as before, for whoever reports the failure; the next attempt
+        # does what is left.
+        assert work(channel, server.rule, LinearReplica(2), attempt=1) == 7
+    assert server.rows_merged == 3 * 12
+    assert [one.window for one in server.history] == list(range(9))
 
 
 def test_an_exchange_that_is_refused_is_raised_as_it_was_in_the_thread() -> None:
@@ -297,7 +301,7 @@ def test_a_server_that_says_nothing_is_waited_for_until_the_deadline() -> None:
         server.released.set()
 
 
-def interrupted(server: Held) -> threading.Thread:
+def interrupting(server: Held) -> threading.Thread:
     """Sends this process Ctrl-C's signal as soon as the server has a window."""
 
     def interrupt() -> None:
@@ -327,7 +331,7 @@ def test_ctrl_c_ends_the_thread_though_the_server_does_not_answer(place: str) ->
         "after the window failed": failing(KeyError("in the window")),
     }[place]
     with connected(server) as channel:
-        sender = interrupted(server)
+        sender = interrupting(server)
         with pytest.raises(KeyboardInterrupt):
             work(channel, server.rule, Failing(1, instead))
         sender.join()
@@ -339,7 +343,9 @@ def test_ctrl_c_ends_the_thread_though_the_server_does_not_answer(place: str) ->
         server.released.set()
 
 
-def test_an_abort_while_the_channel_connects_again_ends_the_thread() -> None:
+def test_an_abort_while_the_channel_connects_again_ends_the_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     server = server_of(downpour())
     with TcpServer(server, TOKEN) as tcp:
         channel = TcpChannel(tcp.address, TOKEN, WIDTH, PATIENCE)
@@ -349,14 +355,24 @@ def test_an_abort_while_the_channel_connects_again_ends_the_thread() -> None:
         party = Worker(FIRST, Table(12), LinearReplica(4), server.rule, THREE)
         party.start(server.join(0, 0, 12))
         assert party.window()
-        with pytest.raises(KeyboardInterrupt):
-            interrupted_at_once(channel, party)
+        with (
+            caplog.at_level("INFO", "distkeras.transport.client"),
+            about(worker=5),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            interrupted(channel, party, lambda: "trying again" in caplog.text)
         assert threads() == []
+    # What the thread logs is about its worker.
+    assert "worker=5 lost the parameter server at" in caplog.text
 
 
-def interrupted_at_once(channel: TcpChannel, party: Worker) -> None:
+def interrupted(channel: TcpChannel, party: Worker, when: Callable[[], bool]) -> None:
     with Overlapping(channel) as exchanges:
         exchanges.following(party)
+        deadline = time.monotonic() + PATIENCE
+        while not when():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
 

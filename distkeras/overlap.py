@@ -33,7 +33,8 @@ had trained of window k + 1 is trained again, now from A and not from V_k: anoth
 the same rows, so that the weights after a breakdown are not bit for bit those without one.
 
 A worker that is asked to stop hears it at the end of a window that it began before the server
-knew, and sends that one too: at most one window more than without overlap.
+knew, and sends that one too: at most one window more than without overlap. Likewise an exchange
+that fails is heard of when the window that is trained meanwhile has ended.
 
 Source: Shen, Xu, Liu, Liu, Cheng, "Faster Distributed Deep Net Training: Computation and
 Communication Decoupled Stochastic Gradient Descent", IJCAI 2019; arXiv:1906.12043 (CoCoD-SGD,

@@ -23,7 +23,8 @@ class Update(NamedTuple):
         metrics: float32, shape (m,), the loss first; means over the window's rows.
         vector: what the rule sends, shape (P,); where the run's codec is lossy, the q of
             ``codecs.sides``.
-        wait: seconds that this worker's last exchange took; 0 before the first.
+        wait: seconds that this worker stood still for its last exchange; 0 before the first.
+            Without overlap that is as long as the exchange took.
         buffer: the vector as it travels; None for as it is.
     """
 
@@ -49,7 +50,9 @@ class Answer(NamedTuple):
     Attributes:
         vector: the rule's answer, shape (P,); where the run's codec is lossy, the r of
             ``codecs.sides``.
-        staleness: updates merged between this worker's last exchange and this one.
+        staleness: updates of others that the weights lacked from which the window was trained:
+            those merged between this worker's last exchange and this one, and with overlap also
+            those between the two before.
         rows: rows merged into the center so far, by all workers.
         stop: whether the worker is to train no further window.
         buffer: the vector as it travels; None for as it is.

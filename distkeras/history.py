@@ -39,8 +39,10 @@ class History:
         """One row a window.
 
         Columns: worker int32, epoch int32, window int64, samples int64, then a float32 column for
-        each metric (loss first), staleness int32, exchange_wait float32 (seconds), timestamp
-        float64 (seconds since 1970, when it was merged).
+        each metric (loss first), staleness int32 (updates of others that the window was trained
+        without), exchange_wait float32 (seconds that the worker stood still until it had the
+        answer; with overlap it trains on meanwhile), timestamp float64 (seconds since 1970, when
+        it was merged).
         """
         values = np.array([record.metrics for record in self.records], np.float32)
         values = values.reshape(len(self.records), len(self.metrics))

@@ -30,6 +30,8 @@ class Member:
         reply: what the worker was told, with a lossy codec.
         record: of it in the history.
         memory: what the rule keeps for the worker.
+        behind: updates of others merged between its last two exchanges, where it trains on before
+            it hears of them (overlap); else 0.
         pending: a window that waits for the others of its round.
         left: whether it has trained all its windows.
     """
@@ -43,6 +45,7 @@ class Member:
     answer: Answer | None = None
     record: Record | None = None
     memory: tuple[Vector, ...] = ()
+    behind: int = 0
     pending: Update | None = None
     left: bool = False
     reply: Reply | None = None
@@ -54,7 +57,14 @@ class Member:
         """
         sent = self.sent if self.reply is None else self.reply.told.weights
         return replace(
-            self, attempt=-1, sent=sent, record=None, pending=None, left=False, reply=None
+            self,
+            attempt=-1,
+            sent=sent,
+            record=None,
+            behind=0,
+            pending=None,
+            left=False,
+            reply=None,
         )
 
     def note_wait(self, wait: float) -> None:
@@ -100,7 +110,7 @@ class Members:
             # Not for the same attempt, which may be told twice: both know where it starts.
             known.adopted, known.clock = new.adopted, new.clock
         # Whoever has left has trained all its windows: a copy of it may come, and be ended.
-        known.attempt = new.attempt
+        known.attempt, known.behind = new.attempt, 0
         return known
 
     def of(self, partition: int, attempt: int) -> Member:

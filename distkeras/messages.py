@@ -64,8 +64,8 @@ class Header(NamedTuple):
         sequence: the window's number within the partition, from 0, over all epochs.
         rows: rows in the window; in JOIN, rows in the partition; in WELCOME and ANSWER, rows that
             were merged into the center so far.
-        staleness: in ANSWER, the updates merged since the worker's last exchange.
-        wait: seconds that the worker's last exchange took.
+        staleness: in ANSWER, see ``conversation.Answer``.
+        wait: seconds that the worker stood still for its last exchange.
         length: bytes of payload that follow.
         stop: in WELCOME and ANSWER, whether the worker is to train no further window.
         codec: in UPDATE and ANSWER, the number of what the vector is packed with.

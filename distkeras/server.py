@@ -56,6 +56,7 @@ class ParameterServer:
         timeout: seconds that a round may wait for its last worker.
         patience: seconds between two signs of life to a worker that waits for others.
         codec: how vectors travel; what a lossy one changes is in ``codecs.sides``.
+        overlap: whether the workers train a window before they hear of the last one's answer.
         now: the time in seconds since 1970, or since whatever a simulation begins with.
         clock: updates merged so far.
         rows_merged: rows in all merged windows; a row counts once for each epoch.
@@ -74,6 +75,7 @@ class ParameterServer:
     timeout: float = 600.0
     patience: float = 2.0
     codec: Codec = RAW
+    overlap: bool = False
     now: Callable[[], float] = time.time
     clock: int = 0
     rows_merged: int = 0
@@ -179,7 +181,7 @@ class ParameterServer:
         Args:
             partition: the worker.
             attempt: its try.
-            wait: seconds that its last exchange took.
+            wait: seconds that it stood still for its last exchange.
 
         Raises:
             ProtocolError: if it has not joined, or that is no number of seconds.
@@ -274,13 +276,15 @@ class ParameterServer:
         return known.answer if known.pending is None else None
 
     def _merge_one(self, known: Member, update: Update) -> None:
-        staleness = self.clock - known.clock
+        late = self.clock - known.clock
+        staleness = late + known.behind
         exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
         merged = self.rule.merge(self.center, update.vector, exchange)
         check_merged(merged.center, [update])
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
         self._note(known, update)
         self._answer(known, update, merged.answer, staleness)
+        known.behind = late if self.overlap else 0
 
     def _arrived(self, known: Member, update: Update) -> Update:
         """With what the rule merges of it."""

@@ -210,6 +210,7 @@ class Training:
             timeout=self._trainer.round_timeout,
             codec=codec_of(self._trainer.compression),
             patience=min(2.0, self._trainer.timeout / 3),
+            overlap=self._trainer.overlap,
             # A simulation's clock begins at 0, and goes on when the engine runs.
             now=time.time if self._course.conditions is None else float,
         )
@@ -287,6 +288,7 @@ class Training:
             callbacks=trainer.callbacks,
             codec=self.server.codec,
             run=self.run_id,
+            overlap=trainer.overlap,
         )
 
 

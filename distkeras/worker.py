@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import DistkerasError, ExchangeTimeout, RoundTimeout
 from distkeras.listener import Listener, Nobody
 from distkeras.logs import logger
+from distkeras.overlap import exchanging
 from distkeras.prefetch import ahead
 from distkeras.rules import Rule, Window
 from distkeras.schedule import Schedule, Step
@@ -86,7 +86,7 @@ class Worker:
         listener: is told of each window; None for nobody.
 
     Attributes:
-        wait: seconds that its last exchange took; 0 before the first.
+        wait: seconds that it stood still for its last exchange; 0 before the first.
         trained: windows that were trained here.
         batches: mini-batches in the last of them.
     """
@@ -112,7 +112,8 @@ class Worker:
 
     def start(self, welcome: Welcome) -> None:
         """Begins where the server says."""
-        who, self._weights, self._clock = self._who, welcome.weights, welcome.rows
+        who, self._clock = self._who, welcome.rows
+        self._weights = self._start = self._sent = welcome.weights
         self._side = WorkerSide(self._rule, welcome.codec, welcome.weights)
         place = who.partition, len(self._rows), welcome.sequence
         self._steps = self._schedule.windows(*place)
@@ -120,51 +121,64 @@ class Worker:
         self._portions = ahead(map(self._rows.take, portions), self._schedule.prefetch)
         self._stopped = welcome.stop
 
-    def window(self) -> Update | None:
-        """Trains the next window.
-
-        Returns:
-            What to send to the server; None when there is nothing left to train.
-        """
+    def window(self) -> bool:
+        """Trains the next window, from the weights of now; whether there was one."""
         step = None if self._stopped else next(self._steps, None)
         if step is None:
-            self._portions.close()
-            self._listener.finished()
-            return None
+            return False
         self._listener.before(step)
-        self._after = self._train(step)
-        self._listener.after(step, self._after)
+        trained = self._train(step)
+        self._listener.after(step, trained)
+        self._weights, self._told = trained.weights, (step, trained.metrics)
         self.trained += 1
         self.batches = step.batches
-        vector, buffer = self._side.send(Window(self._after.weights, self._weights, step.batches))
+        return True
+
+    def update(self) -> Update:
+        """What to send to the server of the window that was trained last."""
+        step, metrics = self._told
+        vector, buffer = self._side.send(Window(self._weights, self._start, step.batches))
+        self._sent = self._weights
+        # Until the answer says how much all have trained, at least this much is known.
+        self._clock += step.rows
         return Update(
             partition=self._who.partition,
             attempt=self._who.attempt,
             epoch=step.epoch,
             sequence=step.sequence,
             rows=step.rows,
-            metrics=self._after.metrics,
+            metrics=metrics,
             vector=vector,
             wait=self.wait,
             buffer=buffer,
         )
 
     def adopt(self, answer: Answer, wait: float) -> None:
-        """Goes on from the server's answer.
+        """Goes on from the server's answer; a window that was trained meanwhile is kept.
 
         Args:
-            answer: to what ``window`` returned last.
-            wait: seconds that it took.
+            answer: to what ``update`` returned last.
+            wait: seconds that the worker stood still for it.
         """
-        self._weights = self._side.adopt(self._after.weights, answer.vector)
+        self._start = self._side.adopt(self._sent, answer.vector)
+        if self._weights is self._sent:
+            self._weights = self._start
+        else:  # The equations are in ``distkeras.overlap``.
+            self._weights = self._start + (self._weights - self._sent)
         self._clock, self.wait = answer.rows, wait
         self._stopped = answer.stop
 
-    def train(self, channel: Channel) -> int:
+    def end(self) -> None:
+        """Tells that nothing is left to train, and the last answer adopted."""
+        self._portions.close()
+        self._listener.finished()
+
+    def train(self, channel: Channel, overlap: bool = False) -> int:
         """Trains to the end, from where an earlier attempt left it.
 
         Args:
             channel: to the server; joined and left here.
+            overlap: whether the next window is trained while one is exchanged.
 
         Returns:
             The windows that were trained here.
@@ -177,13 +191,14 @@ class Worker:
         log.info("joined; window %d is the first to train", welcome.sequence)
         self.start(welcome)
         try:
-            while (update := self.window()) is not None:
-                asked = time.perf_counter()
-                answer = channel.exchange(update)
-                self.adopt(answer, time.perf_counter() - asked)
+            with exchanging(channel, overlap) as exchanges:
+                while self.window():
+                    exchanges.following(self)
+                exchanges.last(self)
         finally:
             # Or the thread that reads ahead would go on for as long as somebody keeps the error.
             self._portions.close()
+        self._listener.finished()
         channel.leave(who.partition, who.attempt, self.wait)
         return self.trained
 

@@ -116,6 +116,7 @@ _OPTIONAL = (
     "parallelism_factor",
     "memory_mb",
     "compression",
+    "overlap",
 )
 
 
@@ -164,6 +165,9 @@ class TrainSpec(_Section):
         None,
         description='How weights travel: "none", "bfloat16", "int8", "top-k" or "top-k:0.05"; '
         "default: none.",
+    )
+    overlap: bool | None = Field(
+        None, description="Train a worker's next window while one is exchanged; default: false."
     )
     checkpoint_seconds: float = Field(
         60.0,

@@ -99,9 +99,8 @@ def train(schedule: Schedule, *callbacks: Any, before: int = 0) -> ParameterServ
         first = Worker(FIRST, Table(), Replica(told.spec), told.rule, schedule)
         first.start(server.join(0, 0, ROWS))
         for _ in range(before):
-            update = first.window()
-            assert update is not None
-            first.adopt(server.exchange(update), 0.0)
+            assert first.window()
+            first.adopt(server.exchange(first.update()), 0.0)
     who, replica = Assignment(0, 1 if before else 0), Replica(told.spec)
     listener = told.listener(who, ROWS, replica)
     with inproc.connect(server) as channel:

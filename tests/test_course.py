@@ -224,6 +224,7 @@ def test_what_is_got_can_be_set_again() -> None:
         made.set_communication_window(made.get_communication_window())
         made.set_max_prefetch(made.get_max_prefetch())
         made.set_compression(made.get_compression())
+        made.set_overlap(made.get_overlap())
 
 
 def test_a_training_that_diverged_leaves_its_history(rows: Rows) -> None:
@@ -305,6 +306,7 @@ def test_what_is_set_is_got_and_used(rows: Rows) -> None:
         "parallelism_factor": 2,
         "max_prefetch": 1,
         "compression": "int8",
+        "overlap": True,
         "features_column": "features",
         "label_column": "label",
     }.items():
@@ -326,6 +328,7 @@ def test_what_is_set_is_got_and_used(rows: Rows) -> None:
         (lambda made: made.set_communication_window(0), "communication_window is 0"),
         (lambda made: made.set_parallelism_factor(0), "parallelism_factor is 0"),
         (lambda made: made.set_max_prefetch(-1), "max_prefetch is -1"),
+        (lambda made: made.set_overlap(1), "overlap is 1, but must be True or False"),
     ],
 )
 def test_a_setter_checks_as_the_constructor_does(
@@ -352,6 +355,11 @@ def test_a_setter_checks_as_the_constructor_does(
         (lambda: trainer(master_port=70000), "master_port is 70000"),
         (lambda: trainer(max_prefetch=-1), "max_prefetch is -1"),
         (lambda: trainer(round_timeout=0), "round_timeout is 0"),
+        (lambda: trainer(overlap="yes"), "overlap is 'yes', but must be True or False"),
+        (lambda: trainer(EASGD, overlap=True), "overlap is True, but EASGD's workers wait"),
+        (lambda: trainer(AveragingTrainer, overlap=True), "overlap is True, but Averaging's"),
+        (lambda: trainer(SingleTrainer, overlap=True), "overlap is True, but a SingleTrainer"),
+        (lambda: trainer(EnsembleTrainer, overlap=True), "overlap is True, but a member"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(
@@ -359,6 +367,16 @@ def test_arguments_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         make()
+
+
+def test_overlap_that_is_set_later_is_checked_before_anything_runs(rows: Rows) -> None:
+    made = trainer(AveragingTrainer)
+    made.set_overlap(True)
+    told: list[Progress] = []
+    made.on_progress = told.append
+    with pytest.raises(ConfigError, match="overlap is True, but Averaging's workers wait"):
+        made.train(rows)
+    assert told == []
 
 
 def test_what_is_no_rows_is_refused_by_its_type() -> None:

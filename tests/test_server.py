@@ -211,6 +211,36 @@ def test_a_worker_that_comes_back_before_its_first_window_gets_the_center_of_now
     assert server.exchange(update(0, attempt=1)).staleness == 0
 
 
+def test_where_workers_train_on_meanwhile_the_window_before_makes_an_update_staler() -> None:
+    server = replace(server_of(downpour()), overlap=True)
+    for worker in (0, 1, 2):
+        server.join(worker, 0, rows=100)
+
+    def staleness(worker: int, sequence: int, attempt: int = 0) -> int:
+        sent = update(sequence, partition=worker, attempt=attempt)
+        return server.exchange(sent).staleness
+
+    assert [staleness(worker, 0) for worker in (0, 1, 2)] == [0, 1, 2]
+    # Two since the last exchange, and as many as were missed then.
+    assert [staleness(worker, 1) for worker in (0, 1, 2)] == [2, 3, 4]
+    assert staleness(0, 2) == 4
+    # A new attempt begins with all that the last exchange told, and then trains on as ever.
+    server.join(0, 1, rows=100)
+    assert [staleness(1, 2), staleness(0, 3, 1)] == [4, 1]
+    assert [staleness(1, 3), staleness(0, 4, 1)] == [3, 2]
+
+
+def test_a_server_that_goes_on_elsewhere_takes_no_window_for_under_way() -> None:
+    server = replace(server_of(downpour()), overlap=True)
+    for worker in (0, 1):
+        server.join(worker, 0, rows=8)
+        server.exchange(update(0, partition=worker))
+    again = replace(server_of(downpour()), overlap=True)
+    again.restore(server.snapshot())
+    again.join(1, 0, rows=8)
+    assert again.exchange(update(1, partition=1)).staleness == 0
+
+
 def test_the_wait_of_an_exchange_is_known_with_the_next_one(server: ParameterServer) -> None:
     server.exchange(update(0)._replace(wait=0.0))
     server.exchange(update(1)._replace(wait=0.5))

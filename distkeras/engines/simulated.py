@@ -127,7 +127,10 @@ class _Process:
         self._simulation = simulation
         self._number, self._rows, self._attempt = number, rows, attempt
         self._random = np.random.default_rng([simulation.conditions.seed, number, attempt])
-        self._sent = 0.0
+        self._asked = 0.0
+        self._under_way = False
+        self._answer: Answer | None = None
+        self._then: Callable[[], None] | None = None
         self.alive = True
 
     def following(self) -> _Process:
@@ -146,7 +149,7 @@ class _Process:
 
     def is_answered(self, answer: Answer) -> None:
         """The server has merged the window that was sent."""
-        self._hear(lambda: self._adopts(answer))
+        self._hear(lambda: self._hears(answer))
 
     def _joins(self) -> None:
         with suppress(Superseded):
@@ -158,22 +161,44 @@ class _Process:
         self._trains()
 
     def _trains(self) -> None:
-        update = self._worker.window()
-        if update is None:
-            self._tell(self._leaves)
+        if not self._worker.window():
+            self._until_answered(self._ends)
             return
         conditions = self._simulation.conditions
         times = [conditions.compute.draw(self._random) for _ in range(self._worker.batches)]
         slowdown = conditions.slowdown.get(self._number, 1.0)
-        self._after(sum(times) * slowdown, lambda: self._sends(update))
+        self._after(sum(times) * slowdown, lambda: self._until_answered(self._sends))
 
-    def _sends(self, update: Update) -> None:
-        self._sent = self._simulation.now
+    def _sends(self) -> None:
+        update = self._worker.update()
+        self._under_way = True
         self._tell(lambda: self._simulation.arrives(self, update))
+        if self._simulation.server.overlap:
+            self._trains()
+        else:
+            self._until_answered(self._trains)
 
-    def _adopts(self, answer: Answer) -> None:
-        self._worker.adopt(answer, self._simulation.now - self._sent)
-        self._trains()
+    def _until_answered(self, then: Callable[[], None]) -> None:
+        """Stands still while an exchange is under way, adopts what is answered, and goes on."""
+        self._asked, self._then = self._simulation.now, then
+        self._goes_on()
+
+    def _hears(self, answer: Answer) -> None:
+        self._answer = answer
+        self._goes_on()
+
+    def _goes_on(self) -> None:
+        if self._then is None or (self._under_way and self._answer is None):
+            return
+        then, self._then = self._then, None
+        if self._answer is not None:
+            self._worker.adopt(self._answer, self._simulation.now - self._asked)
+            self._under_way, self._answer = False, None
+        then()
+
+    def _ends(self) -> None:
+        self._worker.end()
+        self._tell(self._leaves)
 
     def _leaves(self) -> None:
         with suppress(Superseded):

@@ -60,6 +60,7 @@ class Job:
         callbacks: of Keras, for each worker.
         codec: how vectors travel.
         run: what the log calls the training.
+        overlap: whether a window is trained while the one before is exchanged.
     """
 
     spec: ReplicaSpec
@@ -77,6 +78,7 @@ class Job:
     callbacks: tuple[Any, ...] = ()
     codec: Codec = RAW
     run: str = ""
+    overlap: bool = False
 
     def __repr__(self) -> str:
         """Without the token: a job may be printed."""
@@ -131,7 +133,8 @@ def run(
                 raise DataError(f"worker {who.partition} got no rows: use fewer workers")
             replica = _replica(job, who)
             listener = job.listener(who, len(rows), replica)
-            windows = Worker(who, rows, replica, job.rule, job.schedule, listener).train(channel)
+            worker = Worker(who, rows, replica, job.rule, job.schedule, listener)
+            windows = worker.train(channel, job.overlap)
             log.info("trained %d windows", windows)
             return windows
         except Exception as error:

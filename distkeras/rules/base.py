@@ -41,7 +41,8 @@ class Exchange(NamedTuple):
 
     Attributes:
         staleness: tau, the updates merged since this worker's last exchange; 0 in a synchronous
-            rule.
+            rule. With overlap also those between the two exchanges before, of which the worker
+            had not heard either when it trained this window.
         adopted: c_k, shape (P,), the center as this worker's last exchange left it.
         workers: those whose vectors are merged at once: n in a synchronous rule, else 1.
         state: what the last merge kept for the center, vectors of shape (P,); () before the first.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distkeras.codecs import codec_of
+from distkeras.errors import ConfigError
 from distkeras.history import History
 from distkeras.history_views import of_worker, worker_average
 from distkeras.rules.arguments import positive, positive_int
@@ -31,6 +32,7 @@ class Accessors:
     learning_rate: Any
     max_prefetch: int
     compression: str | None
+    overlap: bool
     default_window: ClassVar[int | None]
     learning_rate_is_the_rules: ClassVar[bool]
     history: History
@@ -112,6 +114,16 @@ class Accessors:
         """Sets how vectors travel: None, "bfloat16", "int8", "top-k" or "top-k:FRACTION"."""
         codec_of(compression)
         self.compression = compression
+
+    def get_overlap(self) -> bool:
+        """Whether a worker trains its next window while one is exchanged."""
+        return self.overlap
+
+    def set_overlap(self, overlap: bool) -> None:
+        """Sets whether a worker trains its next window while one is exchanged."""
+        if not isinstance(overlap, bool):
+            raise ConfigError(f"overlap is {overlap!r}, but must be True or False")
+        self.overlap = overlap
 
     def get_features_column(self) -> Any:
         """The name of the features' column, or several."""

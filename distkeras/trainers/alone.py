@@ -41,6 +41,8 @@ class SingleTrainer(Alone):
         for name in ("num_workers", "parallelism_factor"):
             if getattr(self, name) != 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, but a SingleTrainer has 1")
+        if self.overlap:
+            raise ConfigError("overlap is True, but a SingleTrainer takes nothing from the center")
 
 
 class EnsembleTrainer(Alone):
@@ -75,6 +77,8 @@ class EnsembleTrainer(Alone):
             raise ConfigError(
                 f"parallelism_factor is {self.parallelism_factor}, but a member has 1 share"
             )
+        if self.overlap:
+            raise ConfigError("overlap is True, but a member takes nothing from the center")
 
     def _train(self, rows: Any, course: Course) -> list[Any]:
         if course.validation is not None:

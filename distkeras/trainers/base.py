@@ -54,6 +54,8 @@ class Trainer(Accessors, ABC):
         compression: how vectors travel between workers and center: None for as they are,
             "bfloat16", "int8", "top-k" for the largest 1 % of the weights, or "top-k:0.05".
         max_prefetch: windows whose rows a worker assembles ahead, in a thread, while it trains.
+        overlap: train a worker's next window while one is exchanged, and correct it by the answer
+            afterwards: ``distkeras.overlap``. For asynchronous rules.
         timeout: seconds that a worker waits for the parameter server, and of its silence after
             which Spark's next attempt at its rows may take over.
         worker_timeout: seconds that a worker may be connected and silent before the training
@@ -110,6 +112,7 @@ class Trainer(Accessors, ABC):
         memory_mb: float = 256,
         max_prefetch: int = 0,
         compression: str | None = None,
+        overlap: bool = False,
         timeout: float = 60.0,
         worker_timeout: float = 600.0,
         round_timeout: float = 600.0,
@@ -140,6 +143,7 @@ class Trainer(Accessors, ABC):
         self.memory_mb = positive("memory_mb", memory_mb)
         self.set_max_prefetch(max_prefetch)
         self.set_compression(compression)
+        self.set_overlap(overlap)
         self.timeout = positive("timeout", timeout)
         self.worker_timeout = positive("worker_timeout", worker_timeout)
         self.round_timeout = positive("round_timeout", round_timeout)
@@ -277,6 +281,10 @@ class Trainer(Accessors, ABC):
             raise ConfigError(
                 f"parallelism_factor is {self.parallelism_factor}, but must be 1: "
                 f"{self.rule.name} trains all shares at the same time"
+            )
+        if self.rule.synchronous and self.overlap:
+            raise ConfigError(
+                f"overlap is True, but {self.rule.name}'s workers wait for each other"
             )
 
     def _tell(self, now: Progress) -> None:

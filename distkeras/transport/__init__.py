@@ -25,6 +25,9 @@ class Channel(Protocol):
     def fail(self, failure: Failure) -> None:
         """Says why the worker ends; see ``ParameterServer.fail``."""
 
+    def abort(self) -> None:
+        """Ends, from another thread, the call that is made now; it raises, as all later ones do."""
+
     def __enter__(self) -> Channel:
         """The channel, open."""
 

@@ -7,7 +7,7 @@ A second connection tells the server that the worker lives (``heart``).
 from __future__ import annotations
 
 import math
-import time
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -68,6 +68,7 @@ class TcpChannel:
         self._codec = codec
         self._wire: Wire | None = None
         self._heart: Heart | None = None
+        self._aborted = threading.Event()
         self.peer = f"the parameter server at {address[0]}:{address[1]}"
 
     def __enter__(self) -> TcpChannel:
@@ -132,6 +133,13 @@ class TcpChannel:
         text = "\0".join((failure.error, failure.message, failure.details)).encode(errors="replace")
         self._call(Kind.DONE, Header(Kind.FAIL, partition=failure.partition), text[:MAX_TEXT])
 
+    def abort(self) -> None:
+        """See ``Channel``; a connection that is only being made is given up by its deadline."""
+        self._aborted.set()
+        wire = self._wire
+        if wire is not None:
+            wire.abort()
+
     def _live(self, sign: Header, silence: float = math.inf) -> None:
         if self._heart is None:
             every = min(HEARTBEAT, self._timeout / 6, silence / 6)
@@ -164,6 +172,8 @@ class TcpChannel:
             except OSError as problem:
                 # Lost or not yet there: the server may be back before the deadline.
                 self._drop()
+                if self._aborted.is_set():
+                    raise
                 if deadline.within(PAUSE):
                     raise ExchangeTimeout(
                         f"{who} could not reach {self.peer} within {self._timeout:g} s: "
@@ -172,7 +182,7 @@ class TcpChannel:
                 if not lost:  # Once, however often it is tried.
                     lost = True
                     log.info("lost %s: %s; trying again", self.peer, problem)
-                time.sleep(PAUSE)
+                self._aborted.wait(PAUSE)
             except ExchangeTimeout as late:
                 self._drop()
                 raise ExchangeTimeout(f"{who} waited in vain: {late}") from None
@@ -186,6 +196,8 @@ class TcpChannel:
         if self._wire is None:
             self._wire = self._dial(deadline)
             self._wire.trust(max(4 * self._size, self._codec.answers.length(self._size)))
+        if self._aborted.is_set():
+            raise ConnectionAbortedError(f"the call to {self.peer} was given up")
         self._wire.deadline = deadline
         return self._wire
 

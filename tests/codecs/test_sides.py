@@ -50,7 +50,8 @@ def test_the_server_knows_the_workers_weights_bit_for_bit(name: str, codec: Code
     replica, known = Recording(LinearReplica(4)), []
     worker = Worker(Assignment(0, 0), Table(50), replica, server.rule, SCHEDULE)
     worker.start(server.join(0, 0, 50))
-    while (window := worker.window()) is not None:
+    while worker.window():
+        window = worker.update()
         worker.adopt(server.exchange(window), 0.1)
         known.append(server.workers_weights()[0])
         if not server.rule.synchronous:  # Another one, so that the center is not this worker's.
@@ -169,9 +170,8 @@ def learned(codec: Codec, rows: Rows, windows: int, forgets: bool) -> Vector:
         if forgets or not window:
             worker = Worker(Assignment(0, window), rows, replica, server.rule, schedule)
             worker.start(server.join(0, window, 2))
-        sent = worker.window()
-        assert sent is not None
-        worker.adopt(server.exchange(sent), 0.1)
+        assert worker.window()
+        worker.adopt(server.exchange(worker.update()), 0.1)
         centers.append(server.center)
     return np.mean(centers[-300:], axis=0)
 

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from distkeras.engines.conditions import Conditions, Exponential
-from distkeras.trainers import ADAG, EAMSGD, AveragingTrainer, DiLoCo, Trainer
+from distkeras.trainers import ADAG, AEASGD, EAMSGD, AveragingTrainer, DiLoCo, Trainer
 
 ROWS, WIDTH = 75, 3
 
@@ -48,13 +48,21 @@ def in_spark(spark: SparkSession, rows: dict[str, np.ndarray]) -> Any:
     "make",
     [
         lambda: trainer(ADAG, num_workers=1, communication_window=3),
+        lambda: trainer(ADAG, num_workers=1, communication_window=3, overlap=True),
+        lambda: trainer(AEASGD, num_workers=1, communication_window=3, overlap=True),
         lambda: trainer(AveragingTrainer, num_workers=2),
         lambda: trainer(DiLoCo, num_workers=2, communication_window=2),
         lambda: trainer(AveragingTrainer, num_workers=2, compression="bfloat16"),
+        lambda: trainer(AEASGD, num_workers=1, compression="int8", overlap=True),
     ],
     ids=[
-        *("one worker", "an average each epoch", "a synchronous rule with state"),
+        "one worker",
+        "one that trains on while it exchanges",
+        "likewise, on a spring",
+        "an average each epoch",
+        "a synchronous rule with state",
         "what travels is packed",
+        "packed, and while the next window is trained",
     ],
 )
 def test_the_three_engines_come_to_the_same_center(

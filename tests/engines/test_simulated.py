@@ -16,13 +16,14 @@ from distkeras.rules import RULES, downpour
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
 from distkeras.transport import inproc
-from distkeras.worker import Assignment, train
+from distkeras.worker import Assignment, Worker, train
 from tests.linear import LinearReplica, Table, server_of
 
 SCHEDULE = Schedule(batch_size=4, window=3, epochs=2, seed=3)
 #: What one worker trains alone would tell nothing of a rule for several.
 TOGETHER = [name for name in RULES if name != "Single"]
 SYNCHRONOUS = [name for name in RULES if RULES[name]().synchronous]
+ASYNCHRONOUS = [name for name in TOGETHER if name not in (*SYNCHRONOUS, "Ensemble")]
 
 
 def simulate(
@@ -30,9 +31,10 @@ def simulate(
     workers: int = 3,
     conditions: Conditions | None = None,
     schedule: Schedule = SCHEDULE,
+    overlap: bool = False,
 ) -> tuple[ParameterServer, float]:
     server = server_of(RULES[name]())
-    server.workers = workers
+    server.workers, server.overlap = workers, overlap
     shards = [Table(50, seed) for seed in range(workers)]
     simulation = Simulation(
         server, schedule, shards, lambda *_: LinearReplica(4), conditions or Conditions()
@@ -50,10 +52,28 @@ def test_one_virtual_worker_is_a_real_one_bit_for_bit(name: str) -> None:
     assert simulated.clock == real.clock
 
 
-@pytest.mark.parametrize("name", TOGETHER)
-def test_the_same_seeds_give_the_same_center_and_history(name: str) -> None:
+@pytest.mark.parametrize("delay", [0.0, 0.25, 5.0])
+@pytest.mark.parametrize("name", ASYNCHRONOUS)
+def test_one_virtual_worker_overlaps_as_a_real_one_bit_for_bit(name: str, delay: float) -> None:
+    real = server_of(RULES[name]())
+    real.overlap = True
+    with inproc.connect(real) as channel:
+        worker = Worker(Assignment(0, 0), Table(50), LinearReplica(4), real.rule, SCHEDULE)
+        assert worker.train(channel, overlap=True) == 9
+    slow = Conditions(delay=Constant(delay))
+    simulated, _ = simulate(name, 1, slow, overlap=True)
+    np.testing.assert_array_equal(simulated.center, real.center)
+    assert [one.metrics for one in simulated.history] == [one.metrics for one in real.history]
+    assert simulated.clock == real.clock
+
+
+EVERY = [(name, False) for name in TOGETHER] + [(name, True) for name in ASYNCHRONOUS]
+
+
+@pytest.mark.parametrize(("name", "overlap"), EVERY)
+def test_the_same_seeds_give_the_same_center_and_history(name: str, overlap: bool) -> None:
     noisy = Conditions(Exponential(1.0), {1: 3.0}, Exponential(0.1), seed=5)
-    (first, seconds), (again, as_many) = simulate(name, 5, noisy), simulate(name, 5, noisy)
+    (first, seconds), (again, as_many) = (simulate(name, 5, noisy, SCHEDULE, overlap) for _ in "ab")
     np.testing.assert_array_equal(first.center, again.center)
     assert first.history == again.history
     assert seconds == as_many
@@ -89,6 +109,27 @@ def test_the_history_has_virtual_times_and_waits() -> None:
     assert {record.exchange_wait for record in server.history} == {0.5}
 
 
+def test_an_exchange_takes_no_time_while_the_next_window_is_trained() -> None:
+    # Only the join, the last exchange and the leave are waited for.
+    slow = Conditions(Constant(1.0), delay=Constant(0.5))
+    server, seconds = simulate("ADAG", 1, slow, overlap=True)
+    assert seconds == 26 * 1.0 + 2 * 2 * 0.5 + 0.5
+    assert [record.exchange_wait for record in server.history] == [0.0] * 8 + [1.0]
+
+
+def test_of_a_longer_exchange_what_exceeds_the_window_is_waited_for() -> None:
+    # There and back takes 5 s, a window 3 s, but the last, of two mini-batches, 2 s.
+    slow = Conditions(Constant(1.0), delay=Constant(2.5))
+    server, seconds = simulate("ADAG", 1, slow, overlap=True)
+    assert [record.exchange_wait for record in server.history] == [2.0] * 7 + [3.0, 5.0]
+    assert seconds == 5 + 3 + 9 * 5 + 2.5
+
+
+def test_with_overlap_an_update_is_stale_by_the_window_before_too() -> None:
+    server, _ = simulate("DOWNPOUR", 4, overlap=True)
+    assert {r.staleness for r in server.history if r.window > 1} == {6}
+
+
 def test_equal_workers_take_turns_and_a_straggler_is_stale() -> None:
     server, _ = simulate("DOWNPOUR", 4)
     assert {r.staleness for r in server.history if r.window} == {3}
@@ -103,13 +144,14 @@ breakdowns = st.lists(
 )
 
 
-@settings(max_examples=100)
-@given(st.sampled_from(TOGETHER), breakdowns, st.sampled_from([0.0, 0.25]))
+@settings(max_examples=200)
+@given(st.sampled_from(EVERY), breakdowns, st.sampled_from([0.0, 0.25, 4.0]))
 def test_a_breakdown_loses_nothing_and_merges_nothing_twice(
-    name: str, when: list[Breakdown], delay: float
+    case: tuple[str, bool], when: list[Breakdown], delay: float
 ) -> None:
+    name, overlap = case
     broken = Conditions(delay=Constant(delay), breakdowns=tuple(when))
-    server, _ = simulate(name, 3, broken)
+    server, _ = simulate(name, 3, broken, overlap=overlap)
     assert server.rows_merged == 3 * 50 * 2
     assert server.unfinished == []
     windows = sorted((record.worker, record.window) for record in server.history)

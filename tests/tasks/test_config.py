@@ -54,6 +54,7 @@ def test_defaults() -> None:
         (" train.loss = mse ", "loss", "mse"),
         ('train.metrics=["mae", "mse"]', "metrics", ("mae", "mse")),
         ("train.metrics=[]", "metrics", ()),
+        ("train.overlap=true", "overlap", True),
     ],
 )
 def test_overrides(override: str, key: str, value: object) -> None:
@@ -111,6 +112,7 @@ def test_output_may_be_below_the_home_directory(monkeypatch: pytest.MonkeyPatch)
         ("train.learning_rate=-1", "input should be greater than 0"),
         ("train.learning_rate=nan", "input should be "),
         ("train.seed=4294967296", "input should be less than 4294967296"),
+        ("train.overlap=yes", "input should be a valid boolean"),
         ("train.rho=0", "input should be greater than 0"),
         (
             "train.worker_optimizer.learning_rate=0",
@@ -177,6 +179,8 @@ def test_model_needs_one_origin() -> None:
 def test_values_that_cannot_work_together_are_found_by_the_trainer_itself() -> None:
     said = message("train.trainer=AEASGD", "train.learning_rate=0.1", "train.rho=20")
     assert said.startswith("--set train.rho=20: train: ")
+    said = message("train.trainer=EASGD", "train.overlap=true")
+    assert said.startswith("--set train.overlap=true: train: overlap is True, but EASGD's workers")
 
 
 def test_file_that_cannot_be_read_is_named() -> None:

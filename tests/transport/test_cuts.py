@@ -18,13 +18,19 @@ from distkeras.server import ParameterServer
 from distkeras.transport import client
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
-from distkeras.worker import Assignment, train
+from distkeras.worker import Assignment, Worker
 from tests.linear import WIDTH, LinearReplica, Table, server_of
 from tests.transport import peers
 from tests.transport.peers import PATIENCE, TOKEN
 
 ROWS, SCHEDULE = Table(16), Schedule(batch_size=4, window=2, epochs=2, seed=0)
 WINDOWS = 4
+
+#: A rule, and whether the next window is trained meanwhile.
+Case = tuple[str, bool]
+CASES: list[Case] = [(name, False) for name in RULES] + [
+    (name, True) for name in ("ADAG", "AEASGD", "DOWNPOUR", "GEM")
+]
 
 #: Where things end in what the worker sends, and in what the server sends.
 HELLO = HEADER.size + NONCE + 32
@@ -47,29 +53,31 @@ def _eager() -> Iterator[None]:
 
 
 def trained(
-    name: str, up: int | None = None, down: int | None = None, codec: Codec = RAW
+    case: Case, up: int | None = None, down: int | None = None, codec: Codec = RAW
 ) -> ParameterServer:
     """The server after a worker trained through a proxy that cuts its first connection."""
+    name, overlap = case
     server = server_of(RULES[name]())
-    server.codec = codec
+    server.codec, server.overlap = codec, overlap
     with TcpServer(server, TOKEN) as tcp:
         proxy = peers.CuttingProxy(tcp.address, up, down)
         with (
             peers.listening(proxy.serve) as address,
             TcpChannel(address, TOKEN, WIDTH, PATIENCE, codec=codec) as channel,
         ):
-            train(Assignment(0, 0), ROWS, LinearReplica(4), channel, server.rule, SCHEDULE)
+            worker = Worker(Assignment(0, 0), ROWS, LinearReplica(4), server.rule, SCHEDULE)
+            worker.train(channel, overlap)
         assert proxy.connections == (1 if up is None and down is None else 2)
     return server
 
 
 @cache
-def undisturbed(name: str, codec: str) -> ParameterServer:
-    return trained(name, codec=codec_of(codec))
+def undisturbed(case: Case, codec: str) -> ParameterServer:
+    return trained(case, codec=codec_of(codec))
 
 
 def assert_undisturbed(server: ParameterServer) -> None:
-    expected = undisturbed(server.rule.name, server.codec.name)
+    expected = undisturbed((server.rule.name, server.overlap), server.codec.name)
     np.testing.assert_array_equal(server.center, expected.center)
     assert server.clock == WINDOWS
     assert [record.window for record in server.history] == list(range(WINDOWS))
@@ -80,7 +88,7 @@ def assert_undisturbed(server: ParameterServer) -> None:
     assert server.unfinished == []
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(
     "up",
     [
@@ -94,11 +102,11 @@ def assert_undisturbed(server: ParameterServer) -> None:
         pytest.param(UP - 1, id="while leaving"),
     ],
 )
-def test_cut_on_the_way_to_the_server(name: str, up: int) -> None:
-    assert_undisturbed(trained(name, up=up))
+def test_cut_on_the_way_to_the_server(case: Case, up: int) -> None:
+    assert_undisturbed(trained(case, up=up))
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(
     "down",
     [
@@ -111,33 +119,33 @@ def test_cut_on_the_way_to_the_server(name: str, up: int) -> None:
         pytest.param(DOWN - 1, id="while leaving"),
     ],
 )
-def test_cut_on_the_way_back(name: str, down: int) -> None:
-    assert_undisturbed(trained(name, down=down))
+def test_cut_on_the_way_back(case: Case, down: int) -> None:
+    assert_undisturbed(trained(case, down=down))
 
 
 @settings(max_examples=40)
-@given(name=st.sampled_from(list(RULES)), up=st.integers(0, UP - 1))
-def test_cut_anywhere_on_the_way_to_the_server(name: str, up: int) -> None:
-    assert_undisturbed(trained(name, up=up))
+@given(case=st.sampled_from(CASES), up=st.integers(0, UP - 1))
+def test_cut_anywhere_on_the_way_to_the_server(case: Case, up: int) -> None:
+    assert_undisturbed(trained(case, up=up))
 
 
 @settings(max_examples=40)
-@given(name=st.sampled_from(list(RULES)), down=st.integers(0, DOWN - 1))
-def test_cut_anywhere_on_the_way_back(name: str, down: int) -> None:
-    assert_undisturbed(trained(name, down=down))
+@given(case=st.sampled_from(CASES), down=st.integers(0, DOWN - 1))
+def test_cut_anywhere_on_the_way_back(case: Case, down: int) -> None:
+    assert_undisturbed(trained(case, down=down))
 
 
 @settings(max_examples=60)
 @given(
-    name=st.sampled_from(list(RULES)),
+    case=st.sampled_from(CASES),
     codec=st.sampled_from([make() for name, make in CODECS.items() if name != "none"]),
     back=st.booleans(),
     place=st.floats(0, 1, exclude_max=True),
 )
-def test_cut_anywhere_with_any_codec(name: str, codec: Codec, back: bool, place: float) -> None:
+def test_cut_anywhere_with_any_codec(case: Case, codec: Codec, back: bool, place: float) -> None:
     # What is lost by packing is kept for the next window, but not counted twice.
     saved = WINDOWS * (codec.length(WIDTH) - 4 * WIDTH)
     saved_back = WINDOWS * (codec.answers.length(WIDTH) - 4 * WIDTH)
     up = None if back else int(place * (UP + saved))
     down = int(place * (DOWN + saved_back)) if back else None
-    assert_undisturbed(trained(name, up, down, codec))
+    assert_undisturbed(trained(case, up, down, codec))

@@ -9,6 +9,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,16 @@ def ratio(runs: Sequence[Run], others: Sequence[Run], what: str) -> float:
 def shown(table: Table, name: str, full: bool, figures: dict[str, Any]) -> None:
     """Prints the table, and writes the figures; those of a short form to a file of their own."""
     Console(width=110).print(table)
-    results_file.write(name if full else f"{name}_short", {"full": full, **figures})
+    results_file.write(name if full else f"{name}_short", {"full": full, **_plain(figures)})
+
+
+def _plain(figures: Any) -> Any:
+    """Without infinities and NaN, which JSON does not know."""
+    if isinstance(figures, Mapping):
+        return {name: _plain(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [_plain(value) for value in figures]
+    return None if isinstance(figures, float) and not isfinite(figures) else figures
 
 
 def steady(history: History) -> float:

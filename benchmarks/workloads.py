@@ -138,23 +138,47 @@ def fit(name: str, count: int, epochs: int = 1) -> compared.Run:
     return {"samples_per_second": count * epochs / seconds, "accuracy": accuracy(made, name, count)}
 
 
+def _spec(name: str, batch: int) -> Any:
+    from distkeras.models import to_blueprint
+    from distkeras.replica import ReplicaSpec
+
+    return ReplicaSpec(to_blueprint(compiled(name)).config, batch, WINDOW)
+
+
 @cache
 def _replica(name: str, cores: int, batch: int) -> Any:
-    from distkeras.models import to_blueprint, use_cores
-    from distkeras.replica import Replica, ReplicaSpec
+    from distkeras.models import use_cores
+    from distkeras.replica import Replica
 
     use_cores(cores)
-    return Replica(ReplicaSpec(to_blueprint(compiled(name)).config, batch, WINDOW))
+    return Replica(_spec(name, batch))
+
+
+def _weights(replica: Any) -> Any:
+    from distkeras.replica import travelling
+
+    return replica.layout.flatten([value.numpy() for value in travelling(replica.model)])
+
+
+def first_window(name: str) -> float:
+    """Seconds that the first window of a new replica takes; Keras is imported before."""
+    from distkeras.models import use_cores
+    from distkeras.replica import Replica
+
+    use_cores(1)
+    spec, there = _spec(name, BATCH), rows(name, BATCH * WINDOW)
+    began = time.perf_counter()
+    replica = Replica(spec)
+    replica.run(_weights(replica), {"x0": there.x, "y0": there.y})
+    return time.perf_counter() - began
 
 
 def window(
     name: str, count: int, seconds: float, cores: int = 1, batch: int = BATCH
 ) -> compared.Run:
     """The compiled window alone, one after the other, on rows that lie ready; no exchange."""
-    from distkeras.replica import travelling
-
     replica = _replica(name, cores, batch)
-    weights = replica.layout.flatten([value.numpy() for value in travelling(replica.model)])
+    weights = _weights(replica)
     there, size = rows(name, count), batch * WINDOW
     starts = range(0, count - size + 1, size)
     parts = [{"x0": there.x[i : i + size], "y0": there.y[i : i + size]} for i in starts]

@@ -121,7 +121,7 @@ def _pin(cores: Sequence[int] | None) -> None:
 
 
 @contextmanager
-def spark(memory: str = "4g") -> Iterator[SparkSession]:
+def spark(driver_memory: str = "4g") -> Iterator[SparkSession]:
     """Spark in this process's JVM, with two task slots."""
     from pyspark.sql import SparkSession
 
@@ -130,7 +130,7 @@ def spark(memory: str = "4g") -> Iterator[SparkSession]:
         SparkSession.builder.master("local[2]")
         .appName("distkeras-benchmarks")
         .config("spark.ui.enabled", "false")
-        .config("spark.driver.memory", memory)
+        .config("spark.driver.memory", driver_memory)
         .config("spark.log.level", "ERROR")
         .getOrCreate()
     )
@@ -138,6 +138,12 @@ def spark(memory: str = "4g") -> Iterator[SparkSession]:
         yield session
     finally:
         session.stop()
+
+
+def memory() -> int:
+    """Bytes of this machine's memory that are free to use."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
 
 
 def write_rows(folder: Path, features: np.ndarray, labels: np.ndarray, files: int = 4) -> str:

@@ -8,6 +8,7 @@ import os
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
@@ -84,38 +85,32 @@ class Apart:
 
     Args:
         cores: that it may use; None: all.
-        environment: variables that it has and this process has not.
+        environment: variables that it has beside those of this process.
     """
 
     def __init__(
         self, cores: Sequence[int] | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        before = dict(os.environ)
-        os.environ.update(environment or {})
-        try:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = spawn.Pool(1, _pin, (cores,))
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, spawn, _prepare, (cores, environment or {}))
 
     def __enter__(self) -> Apart:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._pool.terminate()
-        self._pool.join()
+        self._pool.shutdown()
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function of a module returns there."""
-        return self._pool.apply(function, arguments)
+        return self.begin(function, *arguments)()
 
     def begin(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
         """Calls it there, and goes on; what is returned waits for its end."""
-        return self._pool.apply_async(function, arguments).get
+        return self._pool.submit(function, *arguments).result
 
 
-def _pin(cores: Sequence[int] | None) -> None:
+def _prepare(cores: Sequence[int] | None, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
     if cores is not None:
         os.sched_setaffinity(0, cores)
 

@@ -104,8 +104,8 @@ def train(trainer: str, name: str, count: int, frame: Any, **arguments: Any) -> 
     from distkeras.trainers import TRAINERS
 
     adagrad = keras.optimizers.Adagrad(arguments.pop("rate", 0.01))
-    arguments = {"num_workers": 2, "communication_window": WINDOW, **arguments}
-    told = TRAINERS[trainer](model(name), adagrad, LOSS, batch_size=BATCH, **arguments)
+    defaults = {"num_workers": 2, "communication_window": WINDOW, "batch_size": BATCH}
+    told = TRAINERS[trainer](model(name), adagrad, LOSS, **(defaults | arguments))
     began = time.time()
     trained = told.train(frame)
     waits = [record.exchange_wait for record in told.history.records]
@@ -117,23 +117,14 @@ def train(trainer: str, name: str, count: int, frame: Any, **arguments: Any) -> 
     }
 
 
-@cache
-def _fitted(name: str) -> Any:
-    """A model that has been trained a little, so that nothing is left to trace."""
-    made = compiled(name)
-    x, y, *_ = rows(name, 11 * BATCH + 1)
-    made.fit(x.reshape(-1, *SHAPES[name][0]), y, verbose=0)
-    return made
-
-
 def fit(name: str, count: int, epochs: int = 1) -> compared.Run:
-    """``model.fit`` with defaults, once it is warm."""
-    made, fresh = _fitted(name), compiled(name)
-    made.set_weights(fresh.get_weights())
-    x, y, *_ = rows(name, count)
-    x = x.reshape(-1, *SHAPES[name][0])
+    """``model.fit`` with defaults, after a few mini-batches: nothing is left to trace."""
+    made, there = compiled(name), rows(name, count)
+    x = there.x.reshape(-1, *SHAPES[name][0])
+    few = 11 * BATCH + count % BATCH
+    made.fit(x[:few], there.y[:few], verbose=0)
     began = time.perf_counter()
-    made.fit(x, y, epochs=epochs, verbose=0)
+    made.fit(x, there.y, epochs=epochs, verbose=0)
     seconds = time.perf_counter() - began
     return {"samples_per_second": count * epochs / seconds, "accuracy": accuracy(made, name, count)}
 

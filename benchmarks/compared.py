@@ -125,6 +125,7 @@ def spark(driver_memory: str = "4g") -> Iterator[SparkSession]:
         SparkSession.builder.master("local[2]")
         .appName("distkeras-benchmarks")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.memory", driver_memory)
         .config("spark.log.level", "ERROR")
         .getOrCreate()

@@ -53,13 +53,13 @@ def fit(rate: float, count: int, target: float) -> Run:
     class Looks(keras.callbacks.Callback):  # type: ignore[misc]
         """Stops at the target, and counts the seconds of looking."""
 
-        seconds, reached, at = 0.0, False, inf
+        seconds, at = 0.0, inf
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             at = time.perf_counter()
             right = self.model.predict(there.x_test, 4096, verbose=0).argmax(1) == there.y_test
             if right.mean() >= target:
-                self.reached, self.at, self.model.stop_training = True, at - self.seconds, True
+                self.at, self.model.stop_training = at - self.seconds, True
             self.seconds += time.perf_counter() - at
 
     looks, began = Looks(), time.perf_counter()

@@ -201,6 +201,7 @@ def _replica(job: Job, who: Assignment) -> Replica:
     from distkeras.replica import Replica
 
     use_cores(job.cores)
+    log.info("has TensorFlow")
     key = repr(job.spec)
     # What a class of the user's does may have changed since, under the same name.
     kept = None if job.spec.custom_objects else _kept.get(key)
@@ -208,4 +209,5 @@ def _replica(job: Job, who: Assignment) -> Replica:
         _kept.clear()
         kept = _kept[key] = Replica(job.spec)
     kept.reset((job.schedule.seed + who.partition) % 2**32)
+    log.info("has the model")
     return kept

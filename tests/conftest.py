@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -14,6 +15,8 @@ from scripts.clusters import Hdfs, Yarn, classpath
 #: The rooms whose tests wait for other processes, the longest waits first.
 WAITING = ("clusters", "tasks", "engines", "storage", "doctor")
 
+# In the background of a shell Ctrl-C is ignored, and would be by every process started from here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

@@ -358,8 +358,11 @@ def test_a_setter_checks_as_the_constructor_does(
         (lambda: trainer(overlap="yes"), "overlap is 'yes', but must be True or False"),
         (lambda: trainer(EASGD, overlap=True), "overlap is True, but EASGD's workers wait"),
         (lambda: trainer(AveragingTrainer, overlap=True), "overlap is True, but Averaging's"),
-        (lambda: trainer(SingleTrainer, overlap=True), "overlap is True, but a SingleTrainer"),
-        (lambda: trainer(EnsembleTrainer, overlap=True), "overlap is True, but a member"),
+        (lambda: trainer(SingleTrainer, overlap=True), "overlap is True, but must be False: the w"),
+        (
+            lambda: trainer(EnsembleTrainer, overlap=True),
+            "overlap is True, but must be False: the w",
+        ),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(

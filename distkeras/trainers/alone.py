@@ -17,15 +17,18 @@ __all__ = ["EnsembleTrainer", "SingleTrainer"]
 
 
 class Alone(Trainer):
-    """A trainer whose workers share nothing; arguments as ``Trainer``, without ``compression``."""
+    """A trainer whose workers share nothing, so that nothing can be compressed or overlap.
+
+    Arguments as ``Trainer``.
+    """
 
     def _check(self) -> None:
         super()._check()
+        lone = f"the workers of {type(self).__name__} share nothing"
         if codec_of(self.compression).lossy:
-            raise ConfigError(
-                f"compression is {self.compression!r}, but must be None: the workers of "
-                f"{type(self).__name__} share nothing"
-            )
+            raise ConfigError(f"compression is {self.compression!r}, but must be None: {lone}")
+        if self.overlap:
+            raise ConfigError(f"overlap is True, but must be False: {lone}")
 
 
 class SingleTrainer(Alone):
@@ -41,8 +44,6 @@ class SingleTrainer(Alone):
         for name in ("num_workers", "parallelism_factor"):
             if getattr(self, name) != 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, but a SingleTrainer has 1")
-        if self.overlap:
-            raise ConfigError("overlap is True, but a SingleTrainer takes nothing from the center")
 
 
 class EnsembleTrainer(Alone):
@@ -77,8 +78,6 @@ class EnsembleTrainer(Alone):
             raise ConfigError(
                 f"parallelism_factor is {self.parallelism_factor}, but a member has 1 share"
             )
-        if self.overlap:
-            raise ConfigError("overlap is True, but a member takes nothing from the center")
 
     def _train(self, rows: Any, course: Course) -> list[Any]:
         if course.validation is not None:

@@ -17,6 +17,9 @@ WAITING = ("clusters", "tasks", "engines", "storage", "doctor")
 
 # In the background of a shell Ctrl-C is ignored, and would be by every process started from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# JVMs that live for a minute compile too much: a run of the small pipeline takes 35 s of processor
+# time with these options, and 68 s without.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

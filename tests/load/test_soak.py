@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 #: Seconds; and until all of them have started and left, on a machine that is busy.
-LENGTH, PATIENCE = 20, 300
+LENGTH, PATIENCE = 30, 300
 CODE = f"""
 import json
 from tests.load.soak import Load, soak

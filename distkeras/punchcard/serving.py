@@ -1,0 +1,107 @@
+"""The web server around the application."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from dataclasses import dataclass
+
+import uvicorn
+
+from distkeras.errors import ConfigError, EnvironmentProblem
+from distkeras.logs import logger
+from distkeras.punchcard.api import create_app
+from distkeras.punchcard.service import Service
+
+__all__ = ["Address", "serve"]
+
+log = logger(__name__)
+
+#: Requests at once; more are told to come again.
+CONNECTIONS = 500
+#: Seconds that a connection may be idle, and that open requests have when the server ends.
+IDLE, ENDING = 30, 10
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server listens.
+
+    Attributes:
+        host: a name or address of this machine.
+        port: 0 for any free one.
+        certificate: PEM file, with its chain; None: no TLS.
+        key: PEM file.
+
+    Raises:
+        ConfigError: one of the two files is given without the other.
+    """
+
+    host: str
+    port: int
+    certificate: str | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses half of what TLS needs."""
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("--tls-certificate and --tls-key: give both or none")
+
+    @property
+    def scheme(self) -> str:
+        """Of its URLs."""
+        return "http" if self.certificate is None else "https"
+
+
+def serve(service: Service, address: Address) -> None:
+    """Answers until SIGTERM or SIGINT; prints its URL as soon as it listens.
+
+    Raises:
+        ConfigError: the certificate or its key cannot be used.
+        EnvironmentProblem: the address is taken, or is none of this machine's.
+    """
+    if address.certificate is None and address.host not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("secrets travel unencrypted to %s: see --tls-certificate", address.host)
+    config = uvicorn.Config(
+        create_app(service),  # type: ignore[arg-type]
+        host=address.host,
+        port=address.port,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.key,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Whoever could say where a request comes from could guess secrets from anywhere.
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=ENDING,
+        ws="none",
+    )
+    _load(config)
+    _listen(config, address)
+
+
+def _load(config: uvicorn.Config) -> None:
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or "is no PEM, or does not fit"
+        files = f"{config.ssl_certfile}, {config.ssl_keyfile}"
+        raise ConfigError(f"--tls-certificate, --tls-key: {files}: {reason}") from None
+
+
+def _listen(config: uvicorn.Config, address: Address) -> None:
+    import socket
+
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        listener = socket.create_server((address.host, address.port), family=family, backlog=2048)
+    except OSError as error:
+        where = f"{address.host}:{address.port}"
+        raise EnvironmentProblem(f"{where}: cannot listen there: {error.strerror}") from None
+    with listener:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        print(f"Punchcard at {address.scheme}://{host}:{listener.getsockname()[1]}", flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
+    sys.stdout.flush()

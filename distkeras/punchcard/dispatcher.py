@@ -97,23 +97,29 @@ class Dispatcher:
         code = self._processes.exit_code(job.id, job.attempt)
         if code is not None and not self._processes.runs(job.id):
             self._ended(job, code)
-        elif job.cancelling:
+        elif job.cancelling or self._late(job):
             if self._processes.end(job.id, job.attempt):
-                self._end(job, "cancelled")
-        elif time.time() - (job.started or 0.0) > self._limits.seconds:
-            if self._processes.end(job.id, job.attempt):
-                allowed = f"longer than the {self._limits.seconds:g} s that this server allows"
-                self._end(job, "failed", f"it ran {allowed}")
+                self._stopped(job)
         elif not self._processes.runs(job.id) and self._processes.end(job.id, job.attempt):
             self._vanished(job)
+
+    def _late(self, job: Job) -> bool:
+        return time.time() - (job.started or 0.0) > self._limits.seconds
 
     def _ended(self, job: Job, code: int) -> None:
         if code == 0:
             self._end(job, "succeeded")
-        elif job.cancelling:
-            self._end(job, "cancelled")
+        elif job.cancelling or self._late(job):
+            self._stopped(job)
         else:
             self._end(job, "failed", self._reason(job, code))
+
+    def _stopped(self, job: Job) -> None:
+        if job.cancelling:
+            self._end(job, "cancelled")
+        else:
+            allowed = f"the {self._limits.seconds:g} s that this server allows"
+            self._end(job, "failed", f"it ran longer than {allowed}")
 
     def _vanished(self, job: Job) -> None:
         """The launcher has gone without a word: with the machine, or killed."""

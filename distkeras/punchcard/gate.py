@@ -31,6 +31,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_BYTES = 1 << 20
 #: Seconds between two pieces of a body.
 PIECE_SECONDS = 60.0
+#: Otherwise uvicorn reads to its end what nobody wants.
+_CLOSE = {"Connection": "close"}
 _MODEL = re.compile(r"/api/v1/jobs/[^/]*/model")
 
 
@@ -87,7 +89,7 @@ class BodyLimit:
         most = self._model_bytes if model else BODY_BYTES
         declared = _header(scope, b"content-length")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
-            await refusal(413, _too_large(most))(scope, receive, send)
+            await refusal(413, _too_large(most), _CLOSE)(scope, receive, send)
             return
         await self._app(scope, _counted(receive, most), send)
 
@@ -102,11 +104,11 @@ def _counted(receive: Receive, most: int) -> Receive:
         try:
             message = await asyncio.wait_for(receive(), PIECE_SECONDS)
         except asyncio.TimeoutError:
-            raise HTTPException(408, f"nothing came for {PIECE_SECONDS:g} s") from None
+            raise HTTPException(408, f"nothing came for {PIECE_SECONDS:g} s", _CLOSE) from None
         seen += len(message.get("body", b""))
         complete = not message.get("more_body", False)
         if seen > most:
-            raise HTTPException(413, _too_large(most))
+            raise HTTPException(413, _too_large(most), _CLOSE)
         return message
 
     return counted

@@ -52,7 +52,7 @@ class Lockout:
             return max(0.0, found.last + self.seconds - self._clock())
 
     def wrong(self, address: str) -> float:
-        """Notes a wrong secret; returns the seconds after which it is to be answered: 0.1 to 2."""
+        """Notes a wrong secret; returns the seconds after which it is to be answered: 0.1 to 1."""
         with self._lock:
             key = _key(address)
             found = self._current(key) or _Failures(0, 0.0)
@@ -61,7 +61,7 @@ class Lockout:
             self._failures.move_to_end(key)
             while len(self._failures) > self.addresses:
                 self._failures.popitem(last=False)
-            return float(min(0.1 * 2 ** min(found.count - 1, 10), 2.0))
+            return float(min(0.1 * 2 ** min(found.count - 1, 10), 1.0))
 
     def _current(self, key: str) -> _Failures | None:
         found = self._failures.get(key)

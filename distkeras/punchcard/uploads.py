@@ -62,7 +62,8 @@ async def _copied(pieces: AsyncIterator[bytes], stream: IO[bytes], expected: int
     async for piece in pieces:
         seen += len(piece)
         if seen > expected:
-            raise HTTPException(413, f"model: has more than the {expected} bytes that it was to")
+            more = f"model: has more than the {expected} bytes that it was to have"
+            raise HTTPException(413, more, {"Connection": "close"})
         await run_in_threadpool(add, piece)
     if seen != expected:
         raise ConfigError(f"model: has {seen} bytes, not {expected}")

@@ -45,7 +45,7 @@ def test_a_download_that_breaks_is_begun_anew(shared_server: Server, tmp_path: P
     host, port = shared_server.url.removeprefix("http://").split(":")
     with Wire(host, int(port)) as wire:
         connection = Connection(f"http://{host}:{wire.port}", secret_of("ann"))
-        wire.cut = 180
+        wire.cut = 100
         path = f"jobs/{job.name}/results/report.json"
         connection.download(path, tmp_path / "report.json", 17)
         assert wire.cut is None

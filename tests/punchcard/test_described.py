@@ -125,7 +125,7 @@ def test_a_model_of_keras_own_parts_is_accepted_and_code_is_not(model: Any, tmp_
 
     for layer in (keras.layers.Lambda(abs), Own(2)):
         keras.Sequential([keras.Input((3,)), layer]).save(path)
-        with pytest.raises(ConfigError, match="^model: config.json: "):
+        with pytest.raises(ConfigError, match=r"^model: config\.json: "):
             check_model_file(path, 1 << 30)
 
 

@@ -12,7 +12,7 @@ from distkeras.errors import EnvironmentProblem
 from scripts.clusters import Hdfs, Yarn, classpath
 
 #: The rooms whose tests wait for other processes, the longest waits first.
-WAITING = ("clusters", "tasks", "engines", "storage", "doctor")
+WAITING = ("clusters", "tasks", "engines", "storage", "punchcard", "doctor")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distkeras.errors import ConfigError
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob, check_succeeded
 from distkeras.job_deployment.submission import described, new_key, send, trainer_part
 from distkeras.job_deployment.watching import watch
-from distkeras.punchcard.job_file import ENDED
+from distkeras.punchcard.job_file import ENDED, JobFile
 from distkeras.rules.arguments import positive_int
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ class Job:
     ) -> None:
         self.secret, self.job_name, self.data_path = secret, job_name, data_path
         self.trainer, self.patience = trainer, patience
+        self.master: str | None = None
+        self.executor_memory_mb = 1024
         self._remote: RemoteJob | None = None
-        self._key = new_key()
+        self._ready: _Ready | None = None
         self.set_num_executors(num_executors)
         self.set_num_processes(num_processes)
 
@@ -86,7 +88,7 @@ class Job:
         told = remote.told()
         job = cls.__new__(cls)
         job.secret, job.job_name, job.data_path = secret, told["name"], told["data_path"]
-        job._remote, job.patience = remote, patience
+        job._remote, job._ready, job.patience = remote, None, patience
         return job
 
     @property
@@ -104,10 +106,21 @@ class Job:
         self._check_not_sent()
         self.num_processes = positive_int("num_processes", num_processes)
 
+    def set_executor_memory(self, megabytes: int) -> None:
+        """Sets the MiB of an executor, 1024 otherwise, before it is sent."""
+        self._check_not_sent()
+        self.executor_memory_mb = positive_int("executor_memory", megabytes)
+
+    def set_master(self, master: str | None) -> None:
+        """Sets which of the server's masters of Spark it is for; None: the first."""
+        self._check_not_sent()
+        self.master = master
+
     def send(self, url: str, *, authority: str | None = None) -> str:
         """Sends the job; returns its id.
 
-        Where it raises a ``ServiceError`` it may be called again: it stays one job.
+        Where it raises a ``ServiceError`` it may be called again: unless something of it was set
+        meanwhile it is then the same job, also if the server has it already.
 
         Args:
             url: of the server.
@@ -120,11 +133,10 @@ class Job:
         """
         self._check_not_sent()
         connection = Connection(url, self.secret, authority, self.patience)
-        with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:
-            model = _saved(self.trainer, Path(folder))
-            job = described(self._values(), model)
-            name = send(connection, job, model, self._key)
-        self._remote = RemoteJob(connection, name)
+        ready = self._prepared()
+        name = send(connection, ready.job, ready.model, ready.key)
+        self._remote, self._ready = RemoteJob(connection, name), None
+        ready.folder.cleanup()
         return name
 
     def state(self) -> dict[str, Any]:
@@ -200,12 +212,23 @@ class Job:
         """Fetches model, history and report into a folder; raises as ``get_trained_model``."""
         return self._sent().fetch(Path(folder))
 
+    def _prepared(self) -> _Ready:
+        """What is sent. Keras never writes a model twice to the same bytes: they are kept."""
+        values = self._values()
+        if self._ready is None or self._ready.values != values:
+            folder = tempfile.TemporaryDirectory(prefix="distkeras-job-")
+            model = _saved(self.trainer, Path(folder.name))
+            self._ready = _Ready(values, described(values, model), model, new_key(), folder)
+        return self._ready
+
     def _values(self) -> dict[str, Any]:
         return {
             "name": self.job_name,
             "data_path": self.data_path,
             "num_executors": self.num_executors,
             "num_processes": self.num_processes,
+            "executor_memory_mb": self.executor_memory_mb,
+            "master": self.master,
             "trainer": trainer_part(self.trainer),
         }
 
@@ -218,6 +241,16 @@ class Job:
         if self._remote is not None:
             name = self._remote.name
             raise ConfigError(f"job {self.job_name!r} was sent, as {name}; make another Job")
+
+
+class _Ready(NamedTuple):
+    """A job that is ready to be sent, once or again."""
+
+    values: dict[str, Any]
+    job: JobFile
+    model: Path
+    key: str
+    folder: tempfile.TemporaryDirectory[str]
 
 
 def _saved(trainer: Trainer, folder: Path) -> Path:

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi import (
+    APIRouter,
+    Body,
+    Depends,
+    FastAPI,
+    Header,
+    HTTPException,
+    Path,
+    Query,
+    Request,
+    Security,
+)
 from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -91,7 +103,9 @@ def create_app(service: Service) -> App:
     return Gate(limited, service.secrets, service.lockout)
 
 
-_router = APIRouter(prefix="/api/v1", responses=ERRORS)
+#: For the document; who comes here has passed the gate.
+_SECRET = HTTPBearer(auto_error=False, description="The user's secret.")
+_router = APIRouter(prefix="/api/v1", responses=ERRORS, dependencies=[Security(_SECRET)])
 
 
 def _service(request: Request) -> Service:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from types import TracebackType
@@ -24,6 +23,8 @@ log = logger(__name__)
 LOOK = 0.1
 #: Seconds between two looks for jobs whose model never came, and how long they are waited for.
 SWEEP, FORGOTTEN = 60.0, 3600.0
+#: Seconds after a look that has failed.
+PAUSE = 5.0
 #: How often a job is begun in all when its processes vanish, as with a machine that restarts.
 ATTEMPTS = 2
 #: The file in which a job says in one line why it has failed.
@@ -72,10 +73,10 @@ class Dispatcher:
             self._news.clear()
             try:
                 live = self._tick()
-            except (DistkerasError, OSError, sqlite3.Error):
+            except Exception:
                 # A full disk, say. The jobs are in the table; the next look may do better.
-                log.exception("cannot look after the jobs; tried again in %g s", SWEEP)
-                self._over.wait(SWEEP)
+                log.exception("cannot look after the jobs; tried again in %g s", PAUSE)
+                self._over.wait(PAUSE)
                 continue
             self._news.wait(LOOK if live else SWEEP)
 
@@ -140,7 +141,7 @@ class Dispatcher:
         try:
             if self._processes.start(job.id, attempt, self._command(job.file, folder)):
                 log.info("job %s of %s begins, attempt %d", job.id, job.identity, attempt)
-        except (DistkerasError, OSError) as error:
+        except (DistkerasError, OSError, ValueError) as error:
             log.error("job %s cannot be started: %s", job.id, error)
             self._end(job, "failed", "the server cannot start it")
 

@@ -41,7 +41,7 @@ class Processes:
         self._folder = folder
         self._asked: dict[str, float] = {}
         self._children: list[subprocess.Popen[bytes]] = []
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def folder(self, name: str) -> Path:
         """Of a job, by its id."""
@@ -82,6 +82,8 @@ class Processes:
         """Whether a job's launcher lives, whichever server has started it."""
         # So that none of our own stays a zombie.
         self._children = [child for child in self._children if child.poll() is None]
+        if not self.folder(name).exists():
+            return False
         with _lock(self.folder(name)) as descriptor:
             return descriptor is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ class ProgressFile:
     def write(self, now: Progress) -> None:
         """Writes phase, epoch, rows, loss, samples/s, seconds left, and the curve of the loss."""
         self._add(now)
-        write_whole(self._path, self.told(now))
+        # A training does not end because nobody can be told how far it is.
+        with suppress(OSError):
+            write_whole(self._path, self.told(now))
 
     def told(self, now: Progress) -> dict[str, Any]:
         """What is written; a number that is not known is None."""

@@ -14,8 +14,11 @@ import pytest
 
 from distkeras.errors import ServiceError
 from distkeras.job_deployment.connection import Connection, Patience
+from distkeras.job_deployment.remote import RemoteJob
+from distkeras.job_deployment.submission import described, send
 from tests.punchcard.served import REPOSITORY, Server, ended, secret_of, until
 from tests.storage.wire import Wire
+from tests.transport.test_tls import Issuer
 
 SHORT = Patience(connect=0.5, answer=0.5, deadline=1.0)
 
@@ -56,6 +59,41 @@ def test_another_server_than_ours_is_told_of(shared_server: Server) -> None:
     connection = Connection(f"{shared_server.url}/elsewhere", secret_of("ann"))
     with pytest.raises(ValueError, match="Not Found"):
         connection.ask("GET", "jobs")
+
+
+def test_tls_is_spoken_and_a_certificate_that_is_not_trusted_ends_it_at_once(
+    tmp_path: Path,
+) -> None:
+    issuer = Issuer(tmp_path, "authority")
+    own = issuer.issue("localhost")
+    options = ("--host", "localhost", "--tls-certificate", str(own.certificate))
+    with Server(tmp_path, *options, "--tls-key", str(own.key)) as server:
+        assert server.url.startswith("https://localhost:")
+        trusting = Connection(server.url, secret_of("ann"), str(issuer.certificate))
+        assert trusting.ask("GET", "jobs")["jobs"] == []
+        with pytest.raises(ServiceError, match=r"CERTIFICATE_VERIFY_FAILED.*authority= names"):
+            Connection(server.url, secret_of("ann")).ask("GET", "jobs")
+        plain = server.url.replace("https", "http")
+        with pytest.raises(ServiceError):
+            Connection(plain, secret_of("ann"), patience=SHORT).ask("GET", "jobs")
+        assert "unencrypted" not in server.said()
+
+
+def test_a_job_whose_answer_was_lost_is_the_same_when_it_is_sent_again(
+    shared_server: Server,
+) -> None:
+    host, port = shared_server.url.removeprefix("http://").split(":")
+    with Wire(host, int(port)) as wire:
+        connection = Connection(f"http://{host}:{wire.port}", secret_of("ann"))
+        job = described(shared_server.values("quick"), shared_server.model)
+        wire.lose = b"/model"
+        name = send(connection, job, shared_server.model, "a-key-of-mine")
+        assert wire.lose is None
+        wire.lose = b"POST /api/v1/jobs"
+        assert send(connection, job, shared_server.model, "a-key-of-mine") == name
+        assert wire.lose is None
+        ended([RemoteJob(connection, name)])
+    assert shared_server.runs()[f"begin {name}"] == 1
 
 
 def distkeras(

@@ -96,11 +96,11 @@ class Connection:
         """
 
         def attempt() -> Any:
-            given = {} if content is None else {"content": content()}
-            if body is not None:
-                given = {"json": body}
+            given = None if content is None else content()
             url = f"{self.url}/api/v1/{path}"
-            response = self._client.request(method, url, headers=dict(headers or {}), **given)
+            response = self._client.request(
+                method, url, headers=dict(headers or {}), content=given, json=body
+            )
             _check(response)
             return _json(response)
 

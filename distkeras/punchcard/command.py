@@ -21,7 +21,7 @@ from distkeras.storage import Place, locate
 
 __all__ = ["main"]
 
-_DEFAULTS = {field.name: field.default for field in fields(Limits)}
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Limits)}
 
 
 def main(arguments: Sequence[str] | None = None, command: Command | None = None) -> int:
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_limit(parser: argparse.ArgumentParser, option: str, field: str, text: str) -> None:
-    default: Any = int(_DEFAULTS[field])
+    default = int(_DEFAULTS[field])
     parser.add_argument(
         option, type=_positive, default=default, metavar="N", help=f"{text} (%(default)s)"
     )

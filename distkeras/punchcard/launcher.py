@@ -108,9 +108,9 @@ def boot() -> str:
 
 
 def _run(command: list[str], log: IO[bytes], most: int) -> int:
-    pipes = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    nothing, pipe, both = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, **pipes)
+        process = subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=both)
     except OSError as error:
         log.write(f"{command[0]}: cannot be run: {error.strerror}\n".encode())
         return 127

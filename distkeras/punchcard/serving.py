@@ -63,7 +63,7 @@ def serve(service: Service, address: Address) -> None:
     if address.certificate is None and address.host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("secrets travel unencrypted to %s: see --tls-certificate", address.host)
     config = uvicorn.Config(
-        create_app(service),  # type: ignore[arg-type]
+        create_app(service),
         host=address.host,
         port=address.port,
         ssl_certfile=address.certificate,

@@ -14,7 +14,7 @@ from distkeras.errors import ConfigError, DistkerasError, EnvironmentProblem
 from distkeras.logs import FORMAT, TIME
 from distkeras.punchcard.data_roots import DataRoots
 from distkeras.punchcard.limits import Limits
-from distkeras.punchcard.runner import own_trainers
+from distkeras.punchcard.own_trainers import own_trainers
 from distkeras.punchcard.secrets_file import SecretsFile
 from distkeras.punchcard.submitting import Command, SparkSubmit, spark_submit_program
 from distkeras.storage import Place, locate

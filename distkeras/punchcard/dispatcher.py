@@ -8,6 +8,7 @@ from types import TracebackType
 
 from distkeras.errors import DistkerasError
 from distkeras.logs import logger
+from distkeras.punchcard.job_folder import ERROR
 from distkeras.punchcard.jobs import Job
 from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.processes import Processes
@@ -15,7 +16,7 @@ from distkeras.punchcard.store import Store
 from distkeras.punchcard.submitting import Command
 from distkeras.punchcard.turns import turns
 
-__all__ = ["ERROR", "Dispatcher"]
+__all__ = ["Dispatcher"]
 
 log = logger(__name__)
 
@@ -27,8 +28,6 @@ SWEEP, FORGOTTEN = 60.0, 3600.0
 PAUSE = 5.0
 #: How often a job is begun in all when its processes vanish, as with a machine that restarts.
 ATTEMPTS = 2
-#: The file in which a job says in one line why it has failed.
-ERROR = "error.txt"
 
 
 class Dispatcher:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from distkeras.errors import ConfigError
 from distkeras.punchcard.data_roots import DataRoots
 from distkeras.punchcard.job_file import JobFile
-from distkeras.trainers import TRAINERS, EnsembleTrainer, Trainer
+from distkeras.punchcard.own_trainers import KNOWN
+from distkeras.trainers import Trainer
 from distkeras.trainers.arguments import trainer_named
 from distkeras.trainers.described import check_arguments
 
-__all__ = ["KNOWN", "Limits", "check_job"]
-
-#: Every trainer of the library by its name.
-KNOWN: Mapping[str, type[Trainer]] = {**TRAINERS, "EnsembleTrainer": EnsembleTrainer}
+__all__ = ["Limits", "check_job"]
 
 
 @dataclass(frozen=True)

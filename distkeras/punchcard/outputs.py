@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from distkeras.punchcard.job_folder import LOG, PROGRESS
 from distkeras.storage import Place, exists, files_of
 
-__all__ = ["PROGRESS", "RESULT", "Said", "log_of", "progress_of", "results_of", "stream_of"]
+__all__ = ["RESULT", "Said", "log_of", "progress_of", "results_of", "stream_of"]
 
-#: The file in a job's folder that says how far it is.
-PROGRESS = "progress.json"
 #: The names that a result may have.
 RESULT = re.compile(r"model(-[0-9]{1,4})?\.keras|history\.parquet|report\.json")
 #: Bytes of a log in one answer.
@@ -49,7 +48,7 @@ def log_of(folder: Path, offset: int) -> Said:
         offset: in bytes; below 0: so many from the end.
     """
     try:
-        with (folder / "log.txt").open("rb") as stream:
+        with (folder / LOG).open("rb") as stream:
             size = stream.seek(0, 2)
             start = max(0, size + offset) if offset < 0 else min(offset, size)
             stream.seek(start)

@@ -7,27 +7,23 @@ else. It tells how far it is by a file, and why it has failed by another.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distkeras import storage
-from distkeras.errors import ConfigError, DistkerasError
+from distkeras.checkpoints import Checkpoint
+from distkeras.errors import DistkerasError
 from distkeras.punchcard.data_roots import DataRoots
-from distkeras.punchcard.dispatcher import ERROR
 from distkeras.punchcard.job_file import JobFile
-from distkeras.punchcard.limits import KNOWN
-from distkeras.punchcard.outputs import PROGRESS
+from distkeras.punchcard.job_folder import ERROR, MODEL, PROGRESS
+from distkeras.punchcard.own_trainers import own_trainers
 from distkeras.punchcard.progress import ProgressFile
 from distkeras.punchcard.submitting import job_of
-from distkeras.punchcard.uploads import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from distkeras.trainers import Trainer
 
-__all__ = ["main", "own_trainers"]
+__all__ = ["main"]
 
 
 def main(folder: str) -> int:
@@ -43,42 +39,18 @@ def main(folder: str) -> int:
     return 0
 
 
-def own_trainers(references: Sequence[str]) -> dict[str, type[Trainer]]:
-    """The library's trainers and the owner's own, by their names.
-
-    Args:
-        references: ``package.module:Class``.
-
-    Raises:
-        ConfigError: one cannot be imported, or is no trainer.
-    """
-    from distkeras.trainers import Trainer
-
-    found: dict[str, type[Trainer]] = dict(KNOWN)
-    for reference in references:
-        module, _, name = reference.partition(":")
-        try:
-            kind = getattr(import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f"--trainer {reference}: {error}") from None
-        if not isinstance(kind, type) or not issubclass(kind, Trainer):
-            raise ConfigError(f"--trainer {reference}: is no class of trainers")
-        found[name] = kind
-    return found
-
-
 def _run(folder: Path) -> None:
     job, allowed, artifacts = job_of(folder)
     final = storage.locate(artifacts) / folder.name
     if storage.exists(final):
         return  # An earlier attempt was killed when it had done all.
     trainer = _trainer(job, folder, own_trainers(allowed["trainers"]))
-    epochs = trainer.num_epoch
-    told = ProgressFile(folder / PROGRESS, epochs)
-    trainer.on_progress = told.write
-    place = DataRoots(allowed["roots"]).check(job.data_path)
-    trained = _train(trainer, place, final)
-    _publish(trained, trainer, final)
+    trainer.on_progress = ProgressFile(folder / PROGRESS, trainer.num_epoch).write
+    path = DataRoots(allowed["roots"]).check(job.data_path)
+    # An attempt that comes after one that was killed goes on where that one was.
+    checkpoint = Checkpoint(final.with_name(f".{final.name}.checkpoints"), keep=True)
+    _publish(_train(trainer, path, checkpoint), trainer, final)
+    checkpoint.remove()
 
 
 def _trainer(job: JobFile, folder: Path, known: dict[str, type[Trainer]]) -> Trainer:
@@ -91,18 +63,12 @@ def _trainer(job: JobFile, folder: Path, known: dict[str, type[Trainer]]) -> Tra
     return rebuilt(kind, job.trainer.arguments, storage.load_model(folder / MODEL))
 
 
-def _train(trainer: Trainer, path: str, final: storage.Place) -> Any:
+def _train(trainer: Trainer, path: str, checkpoint: Checkpoint) -> Any:
     from pyspark.sql import SparkSession
 
-    from distkeras.checkpoints import Checkpoint
-
-    # An attempt that comes after one that was killed goes on where that one was.
-    checkpoint = Checkpoint(final.with_name(f".{final.name}.checkpoints"), keep=True)
     spark = SparkSession.builder.getOrCreate()
     rows = spark.read.parquet(storage.spark_url(path))
-    trained = trainer.train(rows, checkpoint=checkpoint)
-    checkpoint.remove()
-    return trained
+    return trainer.train(rows, checkpoint=checkpoint)
 
 
 def _publish(trained: Any, trainer: Trainer, final: storage.Place) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from distkeras.errors import EnvironmentProblem, StorageError
 from distkeras.punchcard.dispatcher import Dispatcher
+from distkeras.punchcard.job_folder import UPLOAD
 from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.lockout import Lockout
 from distkeras.punchcard.processes import Processes
@@ -19,10 +20,7 @@ from distkeras.punchcard.store import Store
 from distkeras.punchcard.submitting import Command
 from distkeras.storage import Place
 
-__all__ = ["UPLOAD", "Service", "opened"]
-
-#: How the name of a model begins that is still being uploaded.
-UPLOAD = ".upload-"
+__all__ = ["Service", "opened"]
 
 
 @dataclass(frozen=True)

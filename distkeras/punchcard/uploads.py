@@ -15,12 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from distkeras.errors import ConfigError
 from distkeras.punchcard.checks import check_model_file
 from distkeras.punchcard.job_file import ModelPart
-from distkeras.punchcard.service import UPLOAD
+from distkeras.punchcard.job_folder import MODEL, UPLOAD
 
-__all__ = ["MODEL", "receive_model"]
-
-#: The model's name in a job's folder.
-MODEL = "model.keras"
+__all__ = ["receive_model"]
 
 
 async def receive_model(

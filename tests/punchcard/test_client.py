@@ -191,6 +191,21 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, options: list[str],
     assert "Traceback" not in server.said()
 
 
+def test_a_server_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['fastapi'] = None\n"
+        "from distkeras.punchcard.command import main\n"
+        "sys.exit(main(['--secrets', 'x', '--data-root', '.']))"
+    )
+    known = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=known, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == "ERROR: fastapi is missing: pip install 'distkeras[punchcard]'\n"
+
+
 def test_a_folder_has_one_server(shared_server: Server) -> None:
     other = Server(shared_server.folder)
     with pytest.raises(AssertionError):

@@ -13,7 +13,7 @@ from distkeras.errors import ConfigError
 from distkeras.job_deployment import Job
 from distkeras.job_deployment.submission import described
 from distkeras.punchcard.checks import check_model_file
-from distkeras.punchcard.limits import KNOWN
+from distkeras.punchcard.own_trainers import KNOWN
 from distkeras.punchcard.weights import check_weights
 from distkeras.trainers import ADAG, EnsembleTrainer, Trainer
 from distkeras.trainers.described import arguments_of, check_arguments, rebuilt

@@ -49,13 +49,20 @@ def exit_file(folder: Path, attempt: int) -> Path:
     return folder / f"exit-{attempt}.json"
 
 
-def write_whole(path: Path, value: object) -> None:
-    """Writes JSON so that a reader sees all of it or what was there before."""
+def write_whole(path: Path, value: object, *, durable: bool = True) -> None:
+    """Writes JSON so that a reader sees all of it or what was there before.
+
+    Args:
+        path: of the file.
+        value: its content.
+        durable: whether it is to survive a loss of power.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with beside.open("w") as stream:
         json.dump(value, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
+        if durable:
+            stream.flush()
+            os.fsync(stream.fileno())
     os.replace(beside, path)
 
 

@@ -29,13 +29,20 @@ class ProgressFile:
         self._path, self._epochs = path, epochs
         self._curve: list[tuple[int, float]] = []
         self._every, self._calls = 1, 0
+        self._last: Progress | None = None
 
     def write(self, now: Progress) -> None:
         """Writes phase, epoch, rows, loss, samples/s, seconds left, and the curve of the loss."""
         self._add(now)
+        self._last = now
         # A training does not end because nobody can be told how far it is.
         with suppress(OSError):
-            write_whole(self._path, self.told(now))
+            write_whole(self._path, self.told(now), durable=False)
+
+    def finish(self) -> None:
+        """The training has ended; what was learned is being saved."""
+        if self._last is not None:
+            self.write(self._last._replace(phase="finish", rows=self._last.total))
 
     def told(self, now: Progress) -> dict[str, Any]:
         """What is written; a number that is not known is None."""

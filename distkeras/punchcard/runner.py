@@ -45,11 +45,14 @@ def _run(folder: Path) -> None:
     if storage.exists(final):
         return  # An earlier attempt was killed when it had done all.
     trainer = _trainer(job, folder, own_trainers(allowed["trainers"]))
-    trainer.on_progress = ProgressFile(folder / PROGRESS, trainer.num_epoch).write
+    progress = ProgressFile(folder / PROGRESS, trainer.num_epoch)
+    trainer.on_progress = progress.write
     path = DataRoots(allowed["roots"]).check(job.data_path)
     # An attempt that comes after one that was killed goes on where that one was.
     checkpoint = Checkpoint(final.with_name(f".{final.name}.checkpoints"), keep=True)
-    _publish(_train(trainer, path, checkpoint), trainer, final)
+    trained = _train(trainer, path, checkpoint)
+    progress.finish()
+    _publish(trained, trainer, final)
     checkpoint.remove()
 
 

@@ -70,7 +70,7 @@ class SparkSubmit:
         settings = _DEFAULTS | self._settings(job) | dict(self.conf)
         pairs = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
         master = ["--master", self._master(job), "--deploy-mode", "client"]
-        return [self.program, *master, "--name", job.name, *pairs, str(script), str(folder)]
+        return [self.program, *master, f"--name={job.name}", *pairs, str(script), str(folder)]
 
     def _master(self, job: JobFile) -> str:
         master = job.master or self.masters[0]

@@ -17,8 +17,10 @@ __all__ = ["check_configuration"]
 MODULES = (
     *("keras", "keras.activations", "keras.constraints", "keras.dtype_policies"),
     *("keras.initializers", "keras.layers", "keras.losses", "keras.metrics", "keras.models"),
-    *("keras.optimizers", "keras.quantizers", "keras.regularizers", "keras.src.layers"),
-    *("keras.src.models", "keras.src.ops"),
+    *("keras.optimizers", "keras.quantizers", "keras.regularizers"),
+    # What is not exported is named by where it is.
+    *("keras.src.activations", "keras.src.layers", "keras.src.losses", "keras.src.metrics"),
+    *("keras.src.models", "keras.src.ops", "keras.src.optimizers"),
 )
 #: Values, not objects.
 VALUES = ("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__")

@@ -143,6 +143,7 @@ def test_what_is_no_part_of_keras_is_refused_however_deep_it_is(
     [
         part("Functional", "keras.src.models.functional"),
         part("Add", "keras.src.ops.numpy"),
+        part("function", "keras.src.losses.losses", config="mean_squared_error"),
         part("Adam", "keras.optimizers"),
         part("CosineDecay", "keras.optimizers.schedules"),
         part("DTypePolicy", "keras"),

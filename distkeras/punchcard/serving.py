@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-import sys
 from dataclasses import dataclass
 
 import uvicorn
@@ -19,6 +19,8 @@ log = logger(__name__)
 
 #: Requests at once; more are told to come again.
 CONNECTIONS = 500
+#: Connections that wait to be accepted.
+BACKLOG = 2048
 #: Seconds that a connection may be idle, and that open requests have when the server ends.
 IDLE, ENDING = 30, 10
 
@@ -92,16 +94,24 @@ def _load(config: uvicorn.Config) -> None:
 
 
 def _listen(config: uvicorn.Config, address: Address) -> None:
-    import socket
-
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        listener = socket.create_server((address.host, address.port), family=family, backlog=2048)
-    except OSError as error:
-        where = f"{address.host}:{address.port}"
-        raise EnvironmentProblem(f"{where}: cannot listen there: {error.strerror}") from None
-    with listener:
+    with _bound(address) as listener:
         host = f"[{address.host}]" if ":" in address.host else address.host
         print(f"Punchcard at {address.scheme}://{host}:{listener.getsockname()[1]}", flush=True)
         uvicorn.Server(config).run(sockets=[listener])
-    sys.stdout.flush()
+
+
+def _bound(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    # Unless it is said to be TCP, asyncio does not switch Nagle's algorithm off, and each answer
+    # waits 40 ms for the other side's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        where = f"{address.host}:{address.port}"
+        reason = error.strerror or error
+        raise EnvironmentProblem(f"{where}: cannot listen there: {reason}") from None
+    return listener

@@ -15,7 +15,7 @@ from distkeras.trainers import TRAINERS
 from tests.punchcard.served import Server, secret_of
 
 SHARED = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TEXTS = st.text(st.characters(exclude_categories=()))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from distkeras.errors import ConfigError
 from distkeras.punchcard.secrets_file import SecretsFile, new_secret
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "generate_secret.py"
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = REPOSITORY / "scripts" / "generate_secret.py"
 
 
 def write(path: Path, entries: object, mode: int = 0o600) -> Path:
@@ -118,7 +120,8 @@ def test_new_secrets_are_long_and_differ(path: Path) -> None:
 @pytest.mark.parametrize("options", [[], ["--hashed"]])
 def test_the_script_prints_an_entry(path: Path, options: list[str]) -> None:
     command = [sys.executable, str(SCRIPT), "--identity", "userX", *options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    known = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run(command, env=known, capture_output=True, text=True, check=True)
     entry = json.loads(ran.stdout)
     secret = entry.get("secret") or ran.stderr.split()[-1]
     holder = SecretsFile(write(path, [entry])).holder(secret)

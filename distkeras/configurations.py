@@ -6,7 +6,7 @@ Keras, and by a list of what is allowed instead of one of what is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from distkeras.errors import ConfigError
@@ -22,6 +22,9 @@ MODULES = (
     *("keras.src.activations", "keras.src.layers", "keras.src.losses", "keras.src.metrics"),
     *("keras.src.models", "keras.src.ops", "keras.src.optimizers"),
 )
+#: The last part of the name of such a module that has functions a configuration may name.
+FUNCTIONS = ("activations", "constraints", "initializers", "losses", "metrics", "ops")
+FUNCTIONS += ("regularizers",)
 #: Values, not objects.
 VALUES = ("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__")
 #: Layers that bring code, or read it from files.
@@ -71,18 +74,27 @@ def _check_class(one: Mapping[str, Any], place: str) -> None:
     if last.startswith("__") and last not in VALUES:
         raise ConfigError(f"{place}: {_short(last)} is refused")
     own = isinstance(registered, str) and ">" in registered
-    if own or ">" in name or not _known(module, name):
+    # A dot would lead from the module on to any other name of Keras'.
+    if own or not name.isidentifier() or not _known(module, name, one.get("config")):
         what = registered if own else name if module is None else f"{module}.{name}"
         raise ConfigError(f"{place}: {_short(what)} is no part of Keras, which is refused")
 
 
-def _known(module: Any, name: str) -> bool:
+def _known(module: Any, name: str, config: Any) -> bool:
     if module is None:
         return True  # Keras looks it up among its own.
-    if module == "builtins":
-        return name == "function"  # By its name, among Keras' own.
+    if name == "function":
+        among = [one for one in MODULES if one.rpartition(".")[2] in FUNCTIONS]
+        # In builtins it is looked up by its name, among Keras' own.
+        named = isinstance(config, str) and config.isidentifier()
+        return named and (module == "builtins" or _within(module, among))
+    # Keras takes the name of a function for a class, too: load_model, say.
+    return (name[0].isupper() or name in VALUES) and _within(module, MODULES)
+
+
+def _within(module: Any, modules: Sequence[str]) -> bool:
     return isinstance(module, str) and any(
-        module == one or (one != "keras" and module.startswith(f"{one}.")) for one in MODULES
+        module == one or (one != "keras" and module.startswith(f"{one}.")) for one in modules
     )
 
 

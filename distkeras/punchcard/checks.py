@@ -25,6 +25,8 @@ WEIGHTS = "model.weights.h5"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 #: The record at the end of a zip file that has no comment.
 END = struct.Struct("<4s4H2LH")
+#: Before it in a large one: a record that Python takes in its place, and one that says where it is.
+LARGE, WHERE = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 #: Bytes of its directory: of three short names.
 MOST_DIRECTORY = 4096
 
@@ -56,15 +58,28 @@ def _check_directory(path: Path) -> None:
     """Before Python reads the directory of a zip file, which it does whole, however large."""
     with path.open("rb") as stream:
         size = stream.seek(0, 2)
-        stream.seek(max(0, size - END.size))
-        tail = stream.read()
+        stream.seek(max(0, size - LARGE.size - WHERE.size - END.size))
+        before = stream.read()
+    before, tail = before[: -END.size], before[-END.size :]
     if len(tail) < END.size or not tail.startswith(b"PK\x05\x06"):
         raise ConfigError("model: is no .keras file: no zip ends there")
     _, _, _, here, members, directory, _, comment = END.unpack(tail)
+    if before[-WHERE.size :].startswith(b"PK\x06\x07"):
+        here, members, directory = _large(before, size - len(before) - END.size)
     if members != len(MEMBERS) or here != members or comment:
         raise ConfigError(f"model: is no .keras file: must hold {', '.join(MEMBERS)}, and no more")
     if directory > MOST_DIRECTORY:
         raise ConfigError("model: is no .keras file: the directory of its zip is too large")
+
+
+def _large(records: bytes, start: int) -> tuple[int, int, int]:
+    """What a large zip file says of its directory; Python's versions look for it in two places."""
+    _, _, at, _ = WHERE.unpack(records[-WHERE.size :])
+    record = records[: -WHERE.size]
+    if len(record) != LARGE.size or at != start or not record.startswith(b"PK\x06\x06"):
+        raise ConfigError("model: is no .keras file: its zip is damaged")
+    *_, here, members, directory, _ = LARGE.unpack(record)
+    return here, members, directory
 
 
 def _check_members(members: list[ZipInfo], most_bytes: int) -> None:

@@ -61,6 +61,34 @@ def test_a_directory_of_many_is_refused_before_it_is_read(tmp_path: Path) -> Non
     assert "too large" in refused(path)
 
 
+def test_a_large_zip_says_no_more_in_its_other_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if it had more than two gigabytes.
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    path = tiny(tmp_path / "m.keras")
+    content = path.read_bytes()
+    record = len(content) - 98
+    assert content[record:].startswith(b"PK\x06\x06")
+    check_model_file(path, MOST)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(1000):
+            archive.writestr(f"{number}", "")
+    many = bytearray(path.read_bytes())
+    # Three members, and a directory of a few bytes, as far as the usual record knows.
+    struct.pack_into("<2H2L", many, len(many) - 14, 3, 3, 150, 0)
+    for members in (1000, 3):
+        struct.pack_into("<2Q", many, len(many) - 74, members, members)
+        path.write_bytes(many)
+        assert ("too large" if members == 3 else "and no more") in refused(path)
+    # Where one version of Python looks, and another does not.
+    for at in (0, record - 1):
+        moved = bytearray(content)
+        struct.pack_into("<Q", moved, len(moved) - 34, at)
+        path.write_bytes(moved)
+        assert "damaged" in refused(path)
+
+
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "assets/x", "config.JSON"])
 def test_another_member_is_refused(tmp_path: Path, name: str) -> None:
     assert "and no more" in refused(tiny(tmp_path / "m.keras", **{name: "x"}))

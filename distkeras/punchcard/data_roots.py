@@ -88,10 +88,12 @@ def _within(place: Path | RemotePath, root: Path | RemotePath) -> bool:
 
 def _check_below(folder: Path, roots: Sequence[Path | RemotePath]) -> None:
     """Refuses a folder that is not there, or has a link that leads out."""
-    if not folder.exists():
-        raise ConfigError("data_path: nothing is there")
+    try:
+        folder.stat()
+    except OSError:  # Among others, a name that is too long for the file system.
+        raise ConfigError("data_path: nothing is there") from None
     for above, folders, names in os.walk(folder):
         for name in (*folders, *names):
             one = Path(above, name)
-            if one.is_symlink() and not any(_within(one.resolve(), root) for root in roots):
+            if one.is_symlink() and not any(_within(_resolved(one), root) for root in roots):
                 raise ConfigError("data_path: has a link that leads outside")

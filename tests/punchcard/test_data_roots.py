@@ -40,6 +40,8 @@ def test_what_lies_in_a_root_is_found(root: Path) -> None:
         "{root}/*",
         "{root}/{{a,b}}",
         "{root}/missing",
+        "{root}/round",
+        "{root}/" + "x" * 300,
         "data/events",
         "",
         "s3://bucket/data",
@@ -55,6 +57,8 @@ def test_what_lies_in_a_root_is_found(root: Path) -> None:
 def test_what_lies_elsewhere_is_refused(root: Path, path: str) -> None:
     (root / "out").symlink_to(root.parent / "data-of-others")
     (root / "loop").symlink_to(root / "loop")
+    (root / "round").mkdir()
+    (root / "round" / "loop").symlink_to(root / "round" / "loop")
     (root / "deep").mkdir()
     (root / "deep" / "part.parquet").symlink_to("/etc/passwd")
     roots = DataRoots([str(root), HDFS])

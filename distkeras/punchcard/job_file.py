@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,6 +15,8 @@ __all__ = ["ENDED", "STATES", "JobFile", "ModelPart", "TrainerPart", "job_file"]
 #: In the order in which a job goes through them; the last three are ends.
 STATES = ("submitted", "queued", "running", "succeeded", "failed", "cancelled")
 ENDED = STATES[3:]
+#: Tables and lists within each other, in a trainer's arguments: what writes JSON has its limits.
+DEEPEST = 50
 
 
 class _Part(BaseModel):
@@ -27,6 +30,16 @@ class TrainerPart(_Part):
 
     name: str = Field(min_length=1, max_length=100, description="As `distkeras.trainers` has it.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments.")
+
+    @field_validator("arguments")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, Any]) -> dict[str, Any]:
+        level: list[Any] = [value]
+        for _ in range(DEEPEST):
+            level = [inner for one in level for inner in _inside(one)]
+        if level:
+            raise ValueError(f"must be nested no more than {DEEPEST} deep")
+        return value
 
 
 class ModelPart(_Part):
@@ -58,6 +71,12 @@ class JobFile(_Part):
         if value is not None and not value.isprintable():
             raise ValueError("must be one line of printable characters")
         return value
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """The tables and lists in one."""
+    found = value.values() if isinstance(value, dict) else value
+    return [one for one in found if isinstance(one, dict | list)]
 
 
 def job_file(given: Any) -> JobFile:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,21 @@ def test_what_is_written_is_what_the_runner_reads(tmp_path: Path) -> None:
 def test_a_name_that_looks_like_an_option_stays_a_name(tmp_path: Path) -> None:
     command = list(SparkSubmit("s", "/r", ("/d",))(made(name="--class"), tmp_path))
     assert "--name=--class" in command
+
+
+@pytest.mark.parametrize("depth", [49, 50, 300, 5000])
+def test_arguments_are_nested_no_deeper_than_can_be_written(depth: int) -> None:
+    inner: Any = 1
+    for number in range(depth):
+        inner = [inner] if number % 2 else {"a": inner, "b": 1}
+    trainer = {"name": "ADAG", "arguments": {"loss": inner}}
+    if depth < 50:
+        assert job_file(json.loads(made(trainer=trainer).model_dump_json())) == made(
+            trainer=trainer
+        )
+        return
+    with pytest.raises(ConfigError, match=r"^trainer\.arguments: must be nested no more than 50"):
+        made(trainer=trainer)
 
 
 def test_spark_is_looked_for_where_it_is_said_to_be(

@@ -23,6 +23,9 @@ Command: TypeAlias = Callable[[JobFile, Path], Sequence[str]]
 _MAIN = "import sys\n\nfrom distkeras.punchcard.runner import main\n\nsys.exit(main(sys.argv[1]))\n"
 #: Settings that hold unless the server's owner says otherwise.
 _DEFAULTS = {"spark.log.level": "WARN", "spark.ui.showConsoleProgress": "false"}
+#: Spark's page asks for no secret: whoever reaches this machine sees there whose jobs they are not,
+#: and ends their stages.
+_DEFAULTS |= {"spark.ui.enabled": "false"}
 _ALONE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 

@@ -47,6 +47,13 @@ def test_a_local_job_has_all_its_cores_in_the_driver(tmp_path: Path) -> None:
     assert found["spark.driver.host"] == "127.0.0.1"
 
 
+def test_sparks_own_page_which_asks_for_no_secret_is_the_owners_to_open(tmp_path: Path) -> None:
+    closed = SparkSubmit("spark-submit", "/results", ("/data",))
+    assert settings(list(closed(made(), tmp_path)))["spark.ui.enabled"] == "false"
+    opened = SparkSubmit("s", "/results", ("/data",), conf={"spark.ui.enabled": "true"})
+    assert settings(list(opened(made(), tmp_path)))["spark.ui.enabled"] == "true"
+
+
 def test_a_job_of_a_cluster_has_what_it_asks_for_and_what_the_owner_says(tmp_path: Path) -> None:
     masters = ("yarn", "spark://master:7077")
     conf = {"spark.executor.memory": "3g", "spark.x": "a=b"}

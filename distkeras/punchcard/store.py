@@ -175,8 +175,12 @@ class Store:
         return self._all(where, (identity, before, most))
 
     def live(self) -> list[Job]:
-        """What waits or runs, in the order of submission."""
-        return self._all("state IN ('queued', 'running') ORDER BY number", ())
+        """What runs, and of what waits the first of each secret, in the order of submission.
+
+        The dispatcher asks all the time, and a description may have a mebibyte.
+        """
+        first = "SELECT min(number) FROM jobs WHERE state = 'queued' GROUP BY secret"
+        return self._all(f"state = 'running' OR number IN ({first}) ORDER BY number", ())
 
     def forgotten(self, since: float) -> list[Job]:
         """Those that were submitted before, in seconds since 1970, and whose model never came."""

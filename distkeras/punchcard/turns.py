@@ -15,7 +15,8 @@ def turns(live: Sequence[Job], most: int) -> list[Job]:
     A job begins when no other one of the same secret runs; the earlier submitted comes first.
 
     Args:
-        live: what waits or runs, in the order of submission.
+        live: what runs, and at least the first of each secret that waits, in the order of
+            submission.
         most: jobs that run at once over all.
     """
     running = [job.secret for job in live if job.state == "running"]

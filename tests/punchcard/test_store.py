@@ -81,7 +81,8 @@ def test_what_waits_is_cancelled_and_what_runs_is_to_be(store: Store) -> None:
 
 def test_it_is_there_when_it_is_opened_again_and_in_order(tmp_path: Path) -> None:
     with Store(tmp_path / "jobs.sqlite") as store:
-        names = [store.submit(wanted(f"key-{number}"), 10)[0].id for number in range(5)]
+        new = [wanted(f"key-{number}")._replace(secret=f"s{number}") for number in range(5)]
+        names = [store.submit(one, 10)[0].id for one in new]
         for name in reversed(names):
             store.queue(name)
     with Store(tmp_path / "jobs.sqlite") as store:
@@ -89,6 +90,17 @@ def test_it_is_there_when_it_is_opened_again_and_in_order(tmp_path: Path) -> Non
         assert [job.id for job in store.of("ann", 2**62, 2)] == [names[4], names[3]]
         assert [job.id for job in store.of("ann", 4, 9)] == [names[2], names[1], names[0]]
         assert store.forgotten(time.time() + 1) == []
+
+
+def test_of_what_waits_the_first_of_each_secret_is_live(store: Store) -> None:
+    new = [wanted(f"key-{number}")._replace(secret="ab"[number % 2]) for number in range(6)]
+    names = [store.submit(one, 10)[0].id for one in new]
+    for name in names[1:]:
+        store.queue(name)
+    assert [job.id for job in store.live()] == names[1:3]
+    store.begin(names[1])
+    store.cancel(names[2])
+    assert [job.id for job in store.live()] == [names[1], names[3], names[4]]
 
 
 def test_what_is_no_table_of_jobs_is_told_in_a_line(tmp_path: Path) -> None:

@@ -103,6 +103,19 @@ def test_of_what_waits_the_first_of_each_secret_is_live(store: Store) -> None:
     assert [job.id for job in store.live()] == [names[1], names[3], names[4]]
 
 
+def test_a_commit_that_fails_leaves_nothing_and_does_not_stop_the_next(store: Store) -> None:
+    # What is asked for at the end only, as room on the disk is.
+    store._database.executescript(
+        "PRAGMA foreign_keys = ON; CREATE TABLE known (n PRIMARY KEY);"
+        "CREATE TABLE uses (n REFERENCES known DEFERRABLE INITIALLY DEFERRED);"
+        "CREATE TRIGGER used AFTER INSERT ON jobs BEGIN INSERT INTO uses VALUES (1); END"
+    )
+    with pytest.raises(sqlite3.IntegrityError):
+        store.submit(wanted(), 10)
+    store._database.execute("DROP TRIGGER used")
+    assert store.submit(wanted(), 10)[1]
+
+
 def test_what_is_no_table_of_jobs_is_told_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(StorageError, match=r"jobs\.sqlite: file is not a database"):

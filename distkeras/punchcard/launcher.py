@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -134,10 +135,12 @@ def _copy(source: IO[bytes], log: IO[bytes], most: int) -> None:
     """What the job says, up to so many bytes; the rest is dropped, but read: it must not block."""
     left = most
     while piece := os.read(source.fileno(), _PIECE):
-        if left > 0:
-            log.write(piece[:left])
-            if left <= len(piece):
-                log.write(f"\n[the log ends here: {most} bytes]\n".encode())
+        # A full disk costs lines of the log, and not the job.
+        with suppress(OSError):
+            if left > 0:
+                log.write(piece[:left])
+                if left <= len(piece):
+                    log.write(f"\n[the log ends here: {most} bytes]\n".encode())
         left -= len(piece)
 
 

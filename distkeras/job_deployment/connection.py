@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -108,7 +109,7 @@ class Connection:
         return self._insist(f"{method} {self.url}/api/v1/{path}", attempt)
 
     def download(self, path: str, target: Path, size: int) -> None:
-        """Fetches a file; begins anew where a connection breaks.
+        """Fetches a file, whole or not at all; begins anew where a connection breaks.
 
         Args:
             path: below ``/api/v1/``.
@@ -119,18 +120,21 @@ class Connection:
             ConfigError, AuthenticationError, ServiceError: as ``ask``.
         """
         url = f"{self.url}/api/v1/{path}"
+        part = target.with_name(f".{target.name}.part")
 
         def attempt() -> None:
             with self._client.stream("GET", url) as response:
                 if response.status_code != 200:
                     response.read()
                 _check(response)
-                with target.open("wb") as stream:
-                    stream.writelines(response.iter_raw())
-            if target.stat().st_size != size:
-                raise httpx.ReadError(f"{target.stat().st_size} bytes came of {size}")
+                with part.open("wb") as stream:
+                    _copy(response, stream, size)
+            os.replace(part, target)
 
-        self._insist(f"GET {url}", attempt)
+        try:
+            self._insist(f"GET {url}", attempt)
+        finally:
+            part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Closes what is open."""
@@ -203,6 +207,19 @@ def _check(response: httpx.Response) -> None:
     if 400 <= status < 500:
         raise ConfigError(f"{response.url}: {reason}")
     raise ServiceError(f"{response.url}: {reason}")
+
+
+def _copy(response: httpx.Response, stream: IO[bytes], size: int) -> None:
+    """Writes the content, which has so many bytes, or breaks off."""
+    seen = 0
+    for piece in response.iter_raw():
+        seen += len(piece)
+        if seen > size:
+            break
+        stream.write(piece)
+    if seen != size:
+        came = "more" if seen > size else f"{seen}"
+        raise httpx.ReadError(f"{came} bytes came of {size}")
 
 
 def _reason(response: httpx.Response) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 from distkeras.errors import JobFailed, ServiceError
 from distkeras.job_deployment.connection import Connection
 from distkeras.punchcard.job_file import ENDED
+from distkeras.punchcard.outputs import RESULT
 
 __all__ = ["RemoteJob"]
 
 #: Seconds between two questions to the server.
 LOOK = 1.0
-#: Names that a server may give to what is written here.
-_RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class RemoteJob:
@@ -93,7 +91,8 @@ class RemoteJob:
         folder.mkdir(parents=True, exist_ok=True)
         found = []
         for name in sorted(sizes):
-            if not _RESULT.fullmatch(name):
+            # Any other name may be that of a file which the user has there.
+            if not RESULT.fullmatch(name):
                 raise ServiceError(f"{self.connection.url}: offers a result named {name!r}")
             target = folder / name
             self.connection.download(f"jobs/{self.name}/results/{name}", target, sizes[name])

@@ -14,11 +14,16 @@ from typing import IO, Any
 import httpx
 
 from distkeras.errors import AuthenticationError, ConfigError, ServiceError
+from distkeras.logs import logger
 
 __all__ = ["Connection", "Patience"]
 
+log = logger(__name__)
+
 #: Answers after which the same request may well succeed.
 _AGAIN = {408, 429, 502, 503, 504}
+#: Of this machine: what is sent there crosses no network.
+HERE = ("127.0.0.1", "::1", "localhost")
 #: Seconds between two attempts: at first, and at most.
 _FIRST, _MOST = 0.2, 5.0
 
@@ -65,6 +70,8 @@ class Connection:
         self.patience = patience or Patience()
         if not secret or not secret.isascii() or not secret.isprintable():
             raise ConfigError("secret: must be printable ASCII, and not empty")
+        if self.url.startswith("http:") and httpx.URL(self.url).host not in HERE:
+            log.warning("%s: the secret travels unencrypted: use https", self.url)
         wait = self.patience
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {secret}"},

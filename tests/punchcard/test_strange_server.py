@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,3 +69,23 @@ def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> No
     with pytest.raises(ServiceError, match="HTTP 302"):
         connected(elsewhere).ask("GET", "jobs")
     assert asked == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://cluster:8000", True),
+        ("http://127.0.0.1.elsewhere:8000", True),
+        ("https://cluster:8000", False),
+        ("http://127.0.0.1:8000", False),
+        ("http://localhost", False),
+        ("http://[::1]:8000", False),
+    ],
+)
+def test_a_secret_that_would_travel_unencrypted_is_warned_of(
+    url: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "distkeras"):
+        Connection(url, "tell-nobody").close()
+    assert ("unencrypted" in caplog.text) == warned
+    assert "tell-nobody" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,12 @@ def described(values: Mapping[str, Any], model: Path) -> JobFile:
             digest.update(piece)
     except OSError as error:
         raise ConfigError(f"model: {model}: {error.strerror}") from None
-    return job_file({**values, "model": {"sha256": digest.hexdigest(), "bytes": size}})
+    job = job_file({**values, "model": {"sha256": digest.hexdigest(), "bytes": size}})
+    try:
+        json.dumps(job.trainer.arguments, allow_nan=False)
+    except (TypeError, ValueError) as error:  # TOML has dates and infinity.
+        raise ConfigError(f"trainer.arguments: {error}") from None
+    return job
 
 
 def send(connection: Connection, job: JobFile, model: Path, key: str) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import httpx
 import pytest
 
-from distkeras.errors import ServiceError
+from distkeras.errors import ConfigError, ServiceError
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob
+from distkeras.job_deployment.submission import described
+from tests.punchcard.served import tiny
 
 SHORT = Patience(connect=0.2, answer=0.2, deadline=0.3)
 
@@ -89,3 +92,11 @@ def test_a_secret_that_would_travel_unencrypted_is_warned_of(
         Connection(url, "tell-nobody").close()
     assert ("unencrypted" in caplog.text) == warned
     assert "tell-nobody" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), date(2024, 1, 1), {1, 2}])
+def test_what_json_cannot_say_is_refused_before_it_is_sent(tmp_path: Path, value: object) -> None:
+    trainer = {"name": "ADAG", "arguments": {"loss_weights": [value]}}
+    values = {"name": "a", "data_path": "/data", "trainer": trainer}
+    with pytest.raises(ConfigError, match=r"^trainer\.arguments: "):
+        described(values, tiny(tmp_path / "m.keras"))

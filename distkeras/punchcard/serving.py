@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import ClassVar
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from distkeras.errors import ConfigError, EnvironmentProblem
 from distkeras.logs import logger
@@ -55,6 +58,52 @@ class Address:
         return "http" if self.certificate is None else "https"
 
 
+class Prompt(H11Protocol):
+    """Closes a connection on which no request begins; uvicorn waits for the first one for ever.
+
+    Otherwise somebody without a secret could have all ``CONNECTIONS``, and send nothing.
+    """
+
+    #: Seconds until the head of a request has come, or the rest of one that has been answered.
+    seconds: ClassVar[float] = IDLE
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        self._wait()
+        super().data_received(data)
+        if self._asked():
+            self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _asked(self) -> bool:
+        """Whether there is a request that has not been answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._timer is None and not self._asked():
+            self._timer = self.loop.call_later(self.seconds, self._late)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if not self._asked():
+            self.transport.close()
+
+
 def serve(service: Service, address: Address) -> None:
     """Answers until SIGTERM or SIGINT; prints its URL as soon as it listens.
 
@@ -68,6 +117,7 @@ def serve(service: Service, address: Address) -> None:
         create_app(service),
         host=address.host,
         port=address.port,
+        http=Prompt,
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
         log_config=None,

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -67,6 +67,9 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        # It has the SHA-256 of secrets; the folder may be one that was there, and open to others.
+        with suppress(OSError):
+            path.touch(0o600)
         try:
             # Transactions are begun and ended here, not by the module's own guess.
             self._database = sqlite3.connect(

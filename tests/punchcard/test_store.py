@@ -116,6 +116,12 @@ def test_a_commit_that_fails_leaves_nothing_and_does_not_stop_the_next(store: St
     assert store.submit(wanted(), 10)[1]
 
 
+def test_nobody_else_may_read_it(store: Store, tmp_path: Path) -> None:
+    store.submit(wanted(), 10)
+    found = {one.name: one.stat().st_mode & 0o077 for one in tmp_path.iterdir()}
+    assert found == dict.fromkeys(("jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal"), 0)
+
+
 def test_what_is_no_table_of_jobs_is_told_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(StorageError, match=r"jobs\.sqlite: file is not a database"):

@@ -159,6 +159,8 @@ class Dispatcher:
     def _sweep(self) -> None:
         """Forgets the jobs whose model never came."""
         self._swept = time.monotonic()
-        for job in self._store.forgotten(time.time() - FORGOTTEN):
-            if self._store.remove(job.id):
+        since = time.time() - FORGOTTEN
+        for job in self._store.forgotten(since):
+            # A large model, over a slow network, may still be on its way.
+            if self._processes.written(job.id) < since and self._store.remove(job.id):
                 self._processes.remove(job.id)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distkeras.punchcard import launcher
@@ -54,6 +54,12 @@ class Processes:
     def remove(self, name: str) -> None:
         """Removes a job's folder."""
         shutil.rmtree(self.folder(name), ignore_errors=True)
+
+    def written(self, name: str) -> float:
+        """When something was last written in a job's folder, in seconds since 1970; 0 if never."""
+        with suppress(OSError):  # It is not there, or is removed meanwhile.
+            return max((one.stat().st_mtime for one in self.folder(name).iterdir()), default=0.0)
+        return 0.0
 
     def start(self, name: str, attempt: int, command: Sequence[str]) -> bool:
         """Starts a job's command, unless it runs; returns whether it was started.

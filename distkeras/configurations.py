@@ -23,8 +23,9 @@ MODULES = (
     *("keras.src.models", "keras.src.ops", "keras.src.optimizers"),
 )
 #: The last part of the name of such a module that has functions a configuration may name.
-FUNCTIONS = ("activations", "constraints", "initializers", "losses", "metrics", "ops")
-FUNCTIONS += ("regularizers",)
+FUNCTIONS = (
+    *("activations", "constraints", "initializers", "losses", "metrics", "ops", "regularizers"),
+)
 #: Values, not objects.
 VALUES = ("__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__")
 #: Layers that bring code, or read it from files.

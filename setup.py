@@ -2,6 +2,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+PUNCHCARD = ["fastapi>=0.115", "uvicorn>=0.30"]
+
 setup(
     name="distkeras",
     version="1.0.0.dev0",
@@ -11,11 +13,17 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["distkeras", "distkeras.*", "tasks", "tasks.*"]),
     package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
-    entry_points={"console_scripts": ["distkeras = distkeras.doctor.command:main"]},
+    entry_points={
+        "console_scripts": [
+            "distkeras = distkeras.command:main",
+            "distkeras-punchcard = distkeras.punchcard.command:main",
+        ]
+    },
     python_requires=">=3.10",
     install_requires=[
         "cryptography>=42",
         "hdfs>=2.7,<3",
+        "httpx>=0.27,<1",
         "keras>=3.5",
         "luigi>=3.6",
         "matplotlib>=3.8",
@@ -33,7 +41,10 @@ setup(
         # Not among those of "test": it has wheels for few systems.
         "fuzz": ["atheris>=2.3"],
         "kerberos": ["requests-kerberos>=0.14"],
+        # The Punchcard server; its client needs no more than the library.
+        "punchcard": PUNCHCARD,
         "test": [
+            *PUNCHCARD,
             "hypothesis>=6",
             "mypy>=1.11",
             "pytest>=8",

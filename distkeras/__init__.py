@@ -11,6 +11,8 @@ The rooms, each of which imports only those above it::
     replica            the model in a worker: the compiled window
     engines/           where workers run: Spark
     trainers           what users touch
+    punchcard/         the server that trains jobs of others
+    job_deployment/    its client
 
 Importing this package imports neither TensorFlow nor pyspark.
 """

@@ -1,8 +1,8 @@
-"""``python -m distkeras doctor``."""
+"""``python -m distkeras doctor`` and ``jobs``."""
 
 import sys
 
-from distkeras.doctor.command import main
+from distkeras.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

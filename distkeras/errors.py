@@ -16,8 +16,10 @@ __all__ = [
     "EnvironmentProblem",
     "ExchangeTimeout",
     "IncompleteTraining",
+    "JobFailed",
     "ProtocolError",
     "RoundTimeout",
+    "ServiceError",
     "StorageError",
     "Superseded",
     "TrainingDiverged",
@@ -46,6 +48,10 @@ class StorageError(DistkerasError, OSError):
     """A path cannot be read, written or published."""
 
 
+class ServiceError(DistkerasError, OSError):
+    """A server could not be reached, did not answer in time, or answered what it should not."""
+
+
 class TrainingError(DistkerasError, RuntimeError):
     """Training started and could not end as asked."""
 
@@ -64,6 +70,10 @@ class TrainingDiverged(TrainingError):  # noqa: N818
 
 class IncompleteTraining(TrainingError):  # noqa: N818
     """Fewer or more rows were merged than were supplied, times the epochs."""
+
+
+class JobFailed(TrainingError):  # noqa: N818
+    """A job on a server has failed, was cancelled, or has not ended yet."""
 
 
 class ExchangeTimeout(TrainingError):  # noqa: N818

@@ -58,6 +58,15 @@ class History:
         }
         return pa.table(columns)
 
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> History:
+        """The inverse of ``to_arrow``; ``validations`` are not in a table."""
+        names = table.column_names
+        metrics = tuple(names[names.index("samples") + 1 : names.index("staleness")])
+        rows = table.to_pylist()
+        records = [Record(metrics=tuple(row.pop(name) for name in metrics), **row) for row in rows]
+        return cls(records, metrics)
+
     def to_parquet(self, path: storage.Url) -> None:
         """Writes ``to_arrow`` to a Parquet file.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import inspect
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -200,20 +199,18 @@ class TrainSpec(_Section):
     @classmethod
     def _known_trainer(cls, value: str) -> str:
         from distkeras.trainers import TRAINERS
+        from distkeras.trainers.arguments import trainer_named
 
-        if value not in TRAINERS:
-            near = {name.lower(): name for name in TRAINERS}
-            close = difflib.get_close_matches(value.lower(), near, 1)
-            hint = f"did you mean {near[close[0]]!r}? " if close else ""
-            raise ValueError(f"unknown trainer; {hint}known: {', '.join(sorted(TRAINERS))}")
+        trainer_named(value, TRAINERS)
         return value
 
     @model_validator(mode="after")
     def _arguments_fit(self) -> TrainSpec:
         from distkeras.trainers import TRAINERS
+        from distkeras.trainers.arguments import parameters
 
         trainer, given = TRAINERS[self.trainer], self.trainer_arguments()
-        taken = _parameters(trainer)
+        taken = parameters(trainer)
         for name in given:
             if name not in taken:
                 raise ValueError(f"{self.trainer} takes no {name}: remove train.{name}")
@@ -275,18 +272,6 @@ def load_experiment(path: str, overrides: Sequence[str] = ()) -> Experiment:
         return Experiment.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(complaint(error, Experiment, path, overrides)) from error
-
-
-def _parameters(trainer: type) -> set[str]:
-    """The names that a constructor takes, where it passes others on to the class above."""
-    names: set[str] = set()
-    for level in trainer.__mro__:
-        if "__init__" in vars(level):
-            parameters = inspect.signature(level.__init__).parameters  # type: ignore[misc]
-            names |= set(parameters)
-            if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
-                break
-    return names
 
 
 def _read(path: str) -> dict[str, Any]:

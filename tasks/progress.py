@@ -10,40 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
+from distkeras.progress_lines import describe
+
 if TYPE_CHECKING:
     import rich.progress
 
     from distkeras.history import Progress
 
-__all__ = ["Reporter", "describe", "reporting"]
+__all__ = ["Reporter", "reporting"]
 
 # Seconds between two plain lines, and between two messages to luigi's scheduler.
 LINE_SECONDS = 10.0
 MESSAGE_SECONDS = 1.0
-# What a trainer's phases are called where nothing else is known yet.
-PHASES = {
-    "check": "training: looking at the rows",
-    "start": "training: starting the workers",
-    "finish": "training: finishing",
-}
-
-
-def describe(now: Progress) -> str:
-    """Samples/s, loss and time left, as far as they are known."""
-    parts = []
-    if now.samples_per_second > 0:
-        parts.append(f"{now.samples_per_second:,.0f} samples/s")
-    if not math.isnan(now.loss):
-        parts.append(f"loss {now.loss:.4f}")
-    if not math.isnan(now.seconds_left):
-        parts.append(f"{_duration(now.seconds_left)} left")
-    return ", ".join(parts) or PHASES.get(now.phase, now.phase)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Reporter:

@@ -20,7 +20,7 @@ ROOMS = (
     ("errors", "logs"),
     (
         *("callbacks", "columns", "listener", "losses", "models", "scores", "spool", "storage"),
-        *("vectors", "worker_errors"),
+        *("configurations", "vectors", "worker_errors"),
     ),
     ("metrics", "names"),
     ("rules", "schedule", "stopping"),
@@ -37,12 +37,14 @@ ROOMS = (
     ("checks", "compilation", "ensembles", "history", "measure", "monitor"),
     ("checkpoints",),
     ("course",),
-    ("history_views", "training"),
+    ("history_views", "progress_lines", "training"),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.
     ("aggregates", "preprocessing", "report", "schemes", "scoring", "transformers"),
     ("evaluators", "predictors", "utils"),
-    ("doctor", "ml"),
+    ("doctor", "ml", "punchcard"),
+    ("job_deployment",),
+    ("command",),
     ("__main__",),
 )
 RANKS = {room: rank for rank, row in enumerate(ROOMS) for room in row}
@@ -60,6 +62,7 @@ IMPORTERS = {
         "distkeras/replica/",
         "distkeras/scoring.py",
         "distkeras/storage/models.py",
+        "distkeras/trainers/described.py",
         "tasks/models.py",
     ),
     "tensorflow": (
@@ -76,6 +79,7 @@ IMPORTERS = {
         "distkeras/ml/",
         "distkeras/predictors.py",
         "distkeras/preprocessing/",
+        "distkeras/punchcard/runner.py",
         "distkeras/scoring.py",
         "distkeras/transformers/",
         "distkeras/worker_errors.py",
@@ -88,11 +92,15 @@ IMPORTERS = {
     "luigi": ("tasks/",),
     "hdfs": ("distkeras/storage/hdfs_sessions.py",),
     "requests": ("distkeras/storage/",),
+    "fastapi": ("distkeras/punchcard/",),
+    "uvicorn": ("distkeras/punchcard/serving.py",),
+    "httpx": ("distkeras/job_deployment/",),
 }
 
 #: Rooms that need NumPy and the standard library, and no more.
 PLAIN = (
     "attendance",
+    "configurations",
     "errors",
     "logs",
     "vectors",
@@ -220,7 +228,9 @@ def test_nothing_runs_what_it_reads() -> None:
     [
         ("distkeras, distkeras.trainers", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),
         ("tasks", {"tensorflow", "keras", "pyspark", "py4j"}),
-        ("distkeras.doctor.command", {"tensorflow", "keras", "pyspark", "py4j", "pandas"}),
+        ("distkeras.command", {"tensorflow", "keras", "pyspark", "py4j", "pandas"}),
+        ("distkeras.job_deployment", {"tensorflow", "keras", "pyspark", "py4j", "fastapi"}),
+        ("distkeras.punchcard.serving", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),
     ],
 )
 def test_importing_the_front_door_is_cheap(modules: str, unwanted: set[str]) -> None:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from contextlib import closing
-from typing import TextIO
+from typing import Any, TextIO
 
 from distkeras.doctor.findings import Status
 from distkeras.doctor.question import Question
 from distkeras.doctor.table import diagnose
-from distkeras.errors import ConfigError, DistkerasError
+from distkeras.errors import ConfigError
 
-__all__ = ["add_options", "main", "report"]
+__all__ = ["add_doctor", "add_options", "report", "run_doctor"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit status: 0 if nothing has failed, or 1."""
-    parser = argparse.ArgumentParser(
-        prog="distkeras", description="Training of Keras models on Spark."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+def add_doctor(commands: Any) -> None:
+    """Adds ``doctor`` to the subcommands of a parser."""
     doctor = commands.add_parser("doctor", help="checks what a training needs, a line for each")
     doctor.add_argument("--master", help="of Spark: local[4], spark://host:7077, yarn")
     doctor.add_argument(
@@ -29,19 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     doctor.add_argument("--output", default="output", help="the folder of results")
     add_options(doctor)
-    given = parser.parse_args(arguments)
-    try:
-        settings = dict(_pair(text) for text in given.conf)
-        if given.master:
-            settings["spark.master"] = given.master
-        asked = Question(settings, given.hdfs, given.output, given.timeout, given.room)
-        return report(asked, sys.stdout)
-    except DistkerasError as error:
-        print(f"ERROR: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
+
+
+def run_doctor(given: argparse.Namespace) -> int:
+    """Does what the command line says; returns the exit status: 0 if nothing has failed, or 1."""
+    settings = dict(_pair(text) for text in given.conf)
+    if given.master:
+        settings["spark.master"] = given.master
+    asked = Question(settings, given.hdfs, given.output, given.timeout, given.room)
+    return report(asked, sys.stdout)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

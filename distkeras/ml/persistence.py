@@ -19,7 +19,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReader, MLWriter
 
-from distkeras.conversation import Record
 from distkeras.errors import StorageError
 from distkeras.history import History
 from distkeras.ml.files import SparkFiles, storage_errors
@@ -132,13 +131,6 @@ def _fetched_model(files: SparkFiles, folder: str) -> Any:
 
 
 def _history(file: Path) -> History:
-    """The inverse of ``History.to_parquet``."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(file)
-    names = table.column_names
-    metrics = tuple(names[names.index("samples") + 1 : names.index("staleness")])
-    records = [
-        Record(metrics=tuple(row.pop(name) for name in metrics), **row) for row in table.to_pylist()
-    ]
-    return History(records, metrics)
+    return History.from_arrow(pq.read_table(file))

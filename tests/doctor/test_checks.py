@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from distkeras.command import main
 from distkeras.doctor import table
 from distkeras.doctor.case import Case
-from distkeras.doctor.command import main, report
+from distkeras.doctor.command import report
 from distkeras.doctor.disks import check_disks, check_disks_there
 from distkeras.doctor.facts import Executor, Session
 from distkeras.doctor.findings import Finding, Status, failed, ok, skipped, warning, worst

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -27,6 +29,7 @@ class Wire:
             closed; once.
         cut: the connection is closed after so many bytes of answers; once.
         silent: nothing is handed on.
+        stall: of every so many pieces, one waits for a second before it is handed on; 0: none.
         requests: the first bytes of what was asked, in order.
     """
 
@@ -35,6 +38,8 @@ class Wire:
         self.lose: bytes | None = None
         self.cut: int | None = None
         self.silent = False
+        self.stall = 0
+        self._pieces = itertools.count(1)
         self.requests: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -73,6 +78,7 @@ class Wire:
     def _ask(self, near: socket.socket, far: socket.socket, lost: threading.Event) -> None:
         with suppress(OSError):
             while piece := near.recv(1 << 16):
+                self._wait()
                 self.requests.append(piece[:200])
                 if self.lose is not None and self.lose in piece:
                     self.lose = None
@@ -82,6 +88,7 @@ class Wire:
 
     def _answer(self, near: socket.socket, far: socket.socket, lost: threading.Event) -> None:
         while piece := far.recv(1 << 16):
+            self._wait()
             if lost.is_set():
                 return
             for old, new in self._rewrite.items():
@@ -92,6 +99,10 @@ class Wire:
                     self.cut = None
                     return
             near.sendall(piece)
+
+    def _wait(self) -> None:
+        if self.stall and next(self._pieces) % self.stall == 0:
+            time.sleep(1.0)
 
 
 def _hang_up(one: socket.socket) -> None:

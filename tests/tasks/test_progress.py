@@ -5,7 +5,8 @@ import io
 import pytest
 
 from distkeras.history import Progress
-from tasks.progress import Reporter, describe
+from distkeras.progress_lines import describe
+from tasks.progress import Reporter
 
 
 class Clock:

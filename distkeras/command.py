@@ -1,0 +1,32 @@
+"""``distkeras``: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from distkeras.doctor.command import add_doctor, run_doctor
+from distkeras.errors import DistkerasError
+from distkeras.job_deployment.command import add_jobs, run_jobs
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 0, or 1 if something has failed."""
+    parser = argparse.ArgumentParser(
+        prog="distkeras", description="Training of Keras models on Spark."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    add_doctor(commands)
+    add_jobs(commands)
+    given = parser.parse_args(arguments)
+    try:
+        return run_doctor(given) if given.command == "doctor" else run_jobs(given)
+    except DistkerasError as error:
+        print(f"ERROR: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130

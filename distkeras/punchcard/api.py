@@ -1,0 +1,262 @@
+"""The routes: what a client can ask of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import (
+    APIRouter,
+    Body,
+    Depends,
+    FastAPI,
+    Header,
+    HTTPException,
+    Path,
+    Query,
+    Request,
+    Security,
+)
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from distkeras.errors import ConfigError
+from distkeras.punchcard.answers import ERRORS, answer_errors
+from distkeras.punchcard.gate import App, BodyLimit, Gate
+from distkeras.punchcard.job_file import JobFile
+from distkeras.punchcard.jobs import Job
+from distkeras.punchcard.limits import check_job
+from distkeras.punchcard.outputs import RESULT, log_of, progress_of, results_of, stream_of
+from distkeras.punchcard.secrets_file import Holder
+from distkeras.punchcard.service import Service
+from distkeras.punchcard.store import ConflictError, TooManyError
+from distkeras.punchcard.uploads import receive_model
+
+__all__ = ["create_app"]
+
+Name = Annotated[str, Path(max_length=64, description="The job's id.")]
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[A-Za-z0-9_-]{8,100}$",
+        description="Of the submission: sent again, it is the same job.",
+    ),
+]
+#: Numbers of jobs that SQLite can compare.
+_LAST = 2**62
+
+
+class Told(BaseModel):
+    """A job, as its user is told of it."""
+
+    id: str
+    name: str
+    trainer: str
+    data_path: str
+    state: str = Field(description="submitted, queued, running, succeeded, failed or cancelled.")
+    cancelling: bool = Field(description="It is being cancelled.")
+    attempt: int = Field(description="How often it was begun.")
+    error: str | None = Field(description="One line, where it has failed.")
+    submitted: float = Field(description="Seconds since 1970, as the next two.")
+    started: float | None
+    ended: float | None
+    progress: dict[str, Any] | None = Field(None, description="How far it is.")
+
+
+class Listed(BaseModel):
+    """Some jobs, the latest first."""
+
+    jobs: list[Told]
+    next: int | None = Field(description="`before` of the next page; null where there is none.")
+
+
+class Piece(BaseModel):
+    """Of a log."""
+
+    text: str
+    next: int = Field(description="`offset` of the next piece.")
+
+
+class Allowed(BaseModel):
+    """What a job may ask for."""
+
+    masters: list[str]
+    executors: int
+    processes: int
+    memory_mb: int
+    model_bytes: int
+    trainers: list[str]
+
+
+def create_app(service: Service) -> App:
+    """The application, behind its gate."""
+    # No pages of documentation: theirs load scripts from elsewhere.
+    app = FastAPI(title="Punchcard", docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.include_router(_router)
+    answer_errors(app)
+    limited = BodyLimit(app, service.limits.model_bytes)
+    return Gate(limited, service.secrets, service.lockout)
+
+
+#: For the document; who comes here has passed the gate.
+_SECRET = HTTPBearer(auto_error=False, description="The user's secret.")
+_router = APIRouter(prefix="/api/v1", responses=ERRORS, dependencies=[Security(_SECRET)])
+
+
+def _service(request: Request) -> Service:
+    found: Service = request.app.state.service
+    return found
+
+
+def _holder(request: Request) -> Holder:
+    # What is not here has passed no gate.
+    found = getattr(request.state, "holder", None)
+    if not isinstance(found, Holder):
+        raise HTTPException(401, "a secret is needed")
+    return found
+
+
+Served = Annotated[Service, Depends(_service)]
+Held = Annotated[Holder, Depends(_holder)]
+
+
+def _own(service: Served, holder: Held, name: Name) -> Job:
+    """The user's job of this id; another user's is as one that is not there."""
+    job = service.store.job(name)
+    if job is None or job.identity != holder.identity:
+        raise HTTPException(404, "there is no such job")
+    return job
+
+
+Own = Annotated[Job, Depends(_own)]
+
+
+def _again(service: Service, job: Job) -> dict[str, Any]:
+    """The job as it is now."""
+    return (service.store.job(job.id) or job).told()
+
+
+@_router.get("/limits")
+def limits(service: Served, holder: Held) -> Allowed:
+    """What a job may ask for."""
+    allowed = service.limits
+    return Allowed(
+        masters=list(allowed.masters),
+        executors=allowed.executors,
+        processes=allowed.processes,
+        memory_mb=allowed.memory_mb,
+        model_bytes=allowed.model_bytes,
+        trainers=sorted(allowed.trainers),
+    )
+
+
+@_router.post("/jobs", status_code=201, response_model=Told)
+def submit(
+    service: Served, holder: Held, key: Key, job: Annotated[JobFile, Body()]
+) -> JSONResponse:
+    """Submits a job, whose model is then to be uploaded; 200 if it was there already."""
+    check_job(job, service.limits)
+    wanted = Job(
+        *(0, "", holder.identity, holder.secret, key, "", job.model_dump_json(), 0, 0),
+        *(None, 0.0, None, None),
+    )
+    try:
+        found, added = service.store.submit(wanted, service.limits.waiting)
+    except ConflictError as error:
+        raise HTTPException(409, str(error)) from None
+    except TooManyError as error:
+        raise HTTPException(429, str(error), {"Retry-After": "60"}) from None
+    return JSONResponse(found.told(), 201 if added else 200)
+
+
+_BINARY: Mapping[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@_router.put("/jobs/{name}/model", openapi_extra=dict(_BINARY))
+async def upload(service: Served, job: Own, request: Request) -> Told:
+    """Uploads a job's model, after which it waits for its turn; a second time changes nothing."""
+    if job.state != "submitted":
+        async for _ in request.stream():
+            pass  # A client that hears nothing before it has sent all would take us for dead.
+        return Told(**job.told())
+    folder, most = service.processes.folder(job.id), service.limits.model_bytes
+    try:
+        await receive_model(request.stream(), folder, job.file.model, most)
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended too early") from None
+    except (ConfigError, HTTPException) as error:
+        if not isinstance(error, HTTPException) or error.status_code == 413:
+            await run_in_threadpool(_forget, service, job)
+        raise
+    await run_in_threadpool(service.store.queue, job.id)
+    service.dispatcher.wake()
+    return Told(**await run_in_threadpool(_again, service, job))
+
+
+def _forget(service: Service, job: Job) -> None:
+    if service.store.remove(job.id):
+        service.processes.remove(job.id)
+
+
+@_router.get("/jobs")
+def jobs(
+    service: Served,
+    holder: Held,
+    before: Annotated[int, Query(ge=1, le=_LAST)] = _LAST,
+    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Listed:
+    """The user's jobs, the latest first."""
+    found = service.store.of(holder.identity, before, most)
+    following = found[-1].number if len(found) == most else None
+    return Listed(jobs=[Told(**job.told()) for job in found], next=following)
+
+
+@_router.get("/jobs/{name}")
+def show(service: Served, job: Own) -> Told:
+    """A job, and how far it is."""
+    return Told(**job.told(), progress=progress_of(service.processes.folder(job.id)))
+
+
+@_router.post("/jobs/{name}/cancel", status_code=202)
+def cancel(service: Served, job: Own) -> Told:
+    """Cancels a job; one that has ended stays as it is."""
+    if service.store.cancel(job.id):
+        service.dispatcher.wake()
+    return Told(**_again(service, job))
+
+
+@_router.get("/jobs/{name}/log")
+def log(service: Served, job: Own, offset: Annotated[int, Query(ge=-_LAST, le=_LAST)] = 0) -> Piece:
+    """What a job has said, from a byte on; below 0 from its end."""
+    return Piece(**log_of(service.processes.folder(job.id), offset)._asdict())
+
+
+@_router.get("/jobs/{name}/results")
+def results(service: Served, job: Own) -> dict[str, int]:
+    """The names of a job's results, and their sizes in bytes."""
+    return results_of(service.artifacts, job.id)
+
+
+@_router.get("/jobs/{name}/results/{result}", response_class=StreamingResponse)
+def fetch(
+    service: Served, job: Own, result: Annotated[str, Path(max_length=64)]
+) -> StreamingResponse:
+    """One of a job's results."""
+    known = results_of(service.artifacts, job.id) if RESULT.fullmatch(result) else {}
+    if result not in known:
+        raise HTTPException(404, "there is no such result")
+    return StreamingResponse(
+        stream_of(service.artifacts, job.id, result),
+        media_type="application/octet-stream",
+        headers={"Content-Length": str(known[result])},
+    )

@@ -1,0 +1,166 @@
+"""Begins jobs when it is their turn, and notices how they end: one thread beside the web server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+
+from distkeras.errors import DistkerasError
+from distkeras.logs import logger
+from distkeras.punchcard.job_folder import ERROR
+from distkeras.punchcard.jobs import Job
+from distkeras.punchcard.limits import Limits
+from distkeras.punchcard.processes import Processes
+from distkeras.punchcard.store import Store
+from distkeras.punchcard.submitting import Command
+from distkeras.punchcard.turns import turns
+
+__all__ = ["Dispatcher"]
+
+log = logger(__name__)
+
+#: Seconds between two looks at what runs.
+LOOK = 0.1
+#: Seconds between two looks for jobs whose model never came, and how long they are waited for.
+SWEEP, FORGOTTEN = 60.0, 3600.0
+#: Seconds after a look that has failed.
+PAUSE = 5.0
+#: How often a job is begun in all when its processes vanish, as with a machine that restarts.
+ATTEMPTS = 2
+
+
+class Dispatcher:
+    """Runs jobs while it is entered; those that run then go on, and are found again.
+
+    Args:
+        store: of the jobs.
+        processes: of the jobs.
+        command: makes the command of a job.
+        limits: how many run at once, and for how long.
+    """
+
+    def __init__(
+        self, store: Store, processes: Processes, command: Command, limits: Limits
+    ) -> None:
+        self._store, self._processes = store, processes
+        self._command, self._limits = command, limits
+        self._news, self._over = threading.Event(), threading.Event()
+        self._swept = 0.0
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def __enter__(self) -> Dispatcher:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._news.set()
+        self._thread.join(10.0)
+
+    def wake(self) -> None:
+        """There is a new job, or one to cancel."""
+        self._news.set()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            self._news.clear()
+            try:
+                live = self._tick()
+            except Exception:
+                # A full disk, say. The jobs are in the table; the next look may do better.
+                log.exception("cannot look after the jobs; tried again in %g s", PAUSE)
+                self._over.wait(PAUSE)
+                continue
+            self._news.wait(LOOK if live else SWEEP)
+
+    def _tick(self) -> bool:
+        """One look; returns whether another one is worth while soon."""
+        if time.monotonic() - self._swept > SWEEP or not self._swept:
+            self._sweep()
+        live = self._store.live()
+        for job in live:
+            if job.state == "running":
+                self._look(job)
+        live = self._store.live()
+        for job in turns(live, self._limits.running):
+            if self._store.begin(job.id):
+                self._start(job, 1)
+        return bool(live)
+
+    def _look(self, job: Job) -> None:
+        code = self._processes.exit_code(job.id, job.attempt)
+        if code is not None and not self._processes.runs(job.id):
+            self._ended(job, code)
+        elif job.cancelling or self._late(job):
+            if self._processes.end(job.id, job.attempt):
+                self._stopped(job)
+        elif not self._processes.runs(job.id) and self._processes.end(job.id, job.attempt):
+            self._vanished(job)
+
+    def _late(self, job: Job) -> bool:
+        return time.time() - (job.started or 0.0) > self._limits.seconds
+
+    def _ended(self, job: Job, code: int) -> None:
+        if code == 0:
+            self._end(job, "succeeded")
+        elif job.cancelling or self._late(job):
+            self._stopped(job)
+        else:
+            self._end(job, "failed", self._reason(job, code))
+
+    def _stopped(self, job: Job) -> None:
+        if job.cancelling:
+            self._end(job, "cancelled")
+        else:
+            allowed = f"the {self._limits.seconds:g} s that this server allows"
+            self._end(job, "failed", f"it ran longer than {allowed}")
+
+    def _vanished(self, job: Job) -> None:
+        """The launcher has gone without a word: with the machine, or killed."""
+        # It may have said so between our two questions.
+        if self._processes.exit_code(job.id, job.attempt) is not None:
+            return
+        if not self._processes.begun(job.id, job.attempt):
+            self._start(job, job.attempt)
+        elif job.attempt < ATTEMPTS:
+            log.warning("job %s: its processes have vanished; it is run again", job.id)
+            if self._store.begin_again(job.id):
+                self._start(job, job.attempt + 1)
+        else:
+            self._end(job, "failed", f"its processes vanished {ATTEMPTS} times")
+
+    def _start(self, job: Job, attempt: int) -> None:
+        folder = self._processes.folder(job.id)
+        try:
+            if self._processes.start(job.id, attempt, self._command(job.file, folder)):
+                log.info("job %s of %s begins, attempt %d", job.id, job.identity, attempt)
+        except (DistkerasError, OSError, ValueError) as error:
+            log.error("job %s cannot be started: %s", job.id, error)
+            self._end(job, "failed", "the server cannot start it")
+
+    def _end(self, job: Job, state: str, error: str | None = None) -> None:
+        if self._store.end(job.id, state, error):
+            log.info("job %s of %s: %s %s", job.id, job.identity, state, error or "")
+
+    def _reason(self, job: Job, code: int) -> str:
+        try:
+            said = (self._processes.folder(job.id) / ERROR).read_text(errors="replace")
+        except OSError:
+            said = ""
+        line = " ".join(said.split())[:500]
+        return line or f"its process ended with status {code}; its log may say why"
+
+    def _sweep(self) -> None:
+        """Forgets the jobs whose model never came."""
+        self._swept = time.monotonic()
+        since = time.time() - FORGOTTEN
+        for job in self._store.forgotten(since):
+            # A large model, over a slow network, may still be on its way.
+            if self._processes.written(job.id) < since and self._store.remove(job.id):
+                self._processes.remove(job.id)

@@ -1,0 +1,228 @@
+"""The table of jobs, in SQLite: what is written there survives the server, however it ends.
+
+Every change of a job's state is one transaction that says from which states it leads, so a change
+that comes too late, or twice, changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from distkeras.errors import ConfigError, StorageError
+from distkeras.punchcard.job_file import ENDED, STATES
+from distkeras.punchcard.jobs import Job
+
+__all__ = ["ConflictError", "Store", "TooManyError"]
+
+_COLUMNS = ", ".join(Job._fields)
+_TABLE = """
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    identity TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    description TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    cancelling INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    submitted REAL NOT NULL,
+    started REAL,
+    ended REAL,
+    UNIQUE (identity, key)
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
+CREATE INDEX IF NOT EXISTS jobs_by_identity ON jobs (identity, number);
+"""
+#: Seconds that one writer waits for another, of which there is none but a program of the owner's.
+BUSY = 30.0
+LIVE = STATES[:3]
+
+
+class ConflictError(ConfigError):
+    """An idempotency key came again with another job."""
+
+
+class TooManyError(ConfigError):
+    """An identity has as many jobs as it may have."""
+
+
+class Store:
+    """The jobs.
+
+    Args:
+        path: of the database; made where it is not there.
+
+    Raises:
+        StorageError: it cannot be opened, or is no database of jobs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        # It has the SHA-256 of secrets; the folder may be one that was there, and open to others.
+        with suppress(OSError):
+            path.touch(0o600)
+        try:
+            # Transactions are begun and ended here, not by the module's own guess.
+            self._database = sqlite3.connect(
+                path, timeout=BUSY, isolation_level=None, check_same_thread=False
+            )
+            self._database.execute("PRAGMA journal_mode = WAL")
+            # What was acknowledged survives a loss of power, too.
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_TABLE)
+        except sqlite3.Error as error:
+            raise StorageError(f"{path}: {error}") from None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._database.close()
+
+    def submit(self, new: Job, most: int) -> tuple[Job, bool]:
+        """Adds a job, once for each idempotency key of its identity.
+
+        Args:
+            new: of which identity, secret, key and description count.
+            most: jobs that the identity may have that have not ended.
+
+        Returns:
+            The job that has this key, and whether it was added now.
+
+        Raises:
+            ConflictError: the key is that of another job.
+            TooManyError: the identity has as many as it may have.
+        """
+        with self._transaction() as database:
+            same = _first(database, "identity = ? AND key = ?", (new.identity, new.key))
+            if same is not None:
+                if same.description != new.description:
+                    raise ConflictError("Idempotency-Key: was given with another job before")
+                return same, False
+            live = _count(database, "identity = ? AND state IN (?, ?, ?)", (new.identity, *LIVE))
+            if live >= most:
+                raise TooManyError(f"{live} jobs have not ended, and this server allows {most}")
+            name = secrets.token_hex(8)
+            values = (name, new.identity, new.secret, new.key, new.description, time.time())
+            database.execute(
+                "INSERT INTO jobs (id, identity, secret, key, description, submitted, state) "
+                "VALUES (?, ?, ?, ?, ?, ?, 'submitted')",
+                values,
+            )
+            added = _first(database, "id = ?", (name,))
+            assert added is not None
+            return added, True
+
+    def queue(self, name: str) -> bool:
+        """Its model is there: it waits for its turn. Returns whether it has changed."""
+        return self._move(name, ("submitted",), "state = 'queued'")
+
+    def remove(self, name: str) -> bool:
+        """Forgets a job whose model was refused or never came."""
+        with self._transaction() as database:
+            done = database.execute(
+                "DELETE FROM jobs WHERE id = ? AND state = 'submitted'", (name,)
+            )
+            return done.rowcount == 1
+
+    def begin(self, name: str) -> bool:
+        """It runs, for the first time."""
+        begun = "state = 'running', attempt = 1, started = ?"
+        return self._move(name, ("queued",), begun, (time.time(),))
+
+    def begin_again(self, name: str) -> bool:
+        """It runs, once more."""
+        return self._move(name, ("running",), "attempt = attempt + 1")
+
+    def end(self, name: str, state: str, error: str | None = None) -> bool:
+        """It has ended, in one of the three ways."""
+        assert state in ENDED
+        ended = "state = ?, error = ?, ended = ?"
+        return self._move(name, ("queued", "running"), ended, (state, error, time.time()))
+
+    def cancel(self, name: str) -> bool:
+        """A job that waits is cancelled; one that runs is to be."""
+        ended = "state = 'cancelled', cancelling = 1, ended = ?"
+        waited = self._move(name, ("submitted", "queued"), ended, (time.time(),))
+        return waited or self._move(name, ("running",), "cancelling = 1")
+
+    def job(self, name: str) -> Job | None:
+        """The job of this id."""
+        with self._lock:
+            return _first(self._database, "id = ?", (name,))
+
+    def of(self, identity: str, before: int, most: int) -> list[Job]:
+        """An identity's jobs, the latest first.
+
+        Args:
+            identity: whose.
+            before: only those with a smaller number.
+            most: no more than this.
+        """
+        where = "identity = ? AND number < ? ORDER BY number DESC LIMIT ?"
+        return self._all(where, (identity, before, most))
+
+    def live(self) -> list[Job]:
+        """What runs, and of what waits the first of each secret, in the order of submission.
+
+        The dispatcher asks all the time, and a description may have a mebibyte.
+        """
+        first = "SELECT min(number) FROM jobs WHERE state = 'queued' GROUP BY secret"
+        return self._all(f"state = 'running' OR number IN ({first}) ORDER BY number", ())
+
+    def forgotten(self, since: float) -> list[Job]:
+        """Those that were submitted before, in seconds since 1970, and whose model never came."""
+        return self._all("state = 'submitted' AND submitted < ?", (since,))
+
+    def _move(
+        self, name: str, states: Sequence[str], change: str, values: Sequence[object] = ()
+    ) -> bool:
+        marks = ", ".join("?" for _ in states)
+        with self._transaction() as database:
+            done = database.execute(
+                f"UPDATE jobs SET {change} WHERE id = ? AND state IN ({marks})",
+                (*values, name, *states),
+            )
+            return done.rowcount == 1
+
+    def _all(self, where: str, values: Sequence[object]) -> list[Job]:
+        with self._lock:
+            found = self._database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values)
+            return [Job(*row) for row in found]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                # After some failures, as of a full disk, SQLite has done so itself.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+
+def _first(database: sqlite3.Connection, where: str, values: Sequence[object]) -> Job | None:
+    row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values).fetchone()
+    return None if row is None else Job(*row)
+
+
+def _count(database: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
+    return int(database.execute(f"SELECT count(*) FROM jobs WHERE {where}", values).fetchone()[0])

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from distkeras.errors import ConfigError
+from distkeras.punchcard.data_roots import DataRoots
+
+HDFS = "hdfs://namenode:8020/data"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "events").mkdir(parents=True)
+    (tmp_path / "data-of-others").mkdir()
+    return tmp_path / "data"
+
+
+def test_what_lies_in_a_root_is_found(root: Path) -> None:
+    roots = DataRoots([str(root), HDFS])
+    assert roots.check(str(root / "events")) == str(root / "events")
+    assert roots.check(f"file://{root}/events") == str(root / "events")
+    assert roots.check(f"{HDFS}/a//b/./c") == f"{HDFS}/a/b/c"
+    assert roots.check(HDFS) == HDFS
+    (root / "inside").symlink_to(root / "events")
+    assert roots.check(str(root / "inside")) == str(root / "events")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "{root}/../data-of-others",
+        "{root}-of-others",
+        "{root}/events/../../data-of-others",
+        "{root}/out",
+        "{root}/deep",
+        "{root}/loop",
+        "{root}/*",
+        "{root}/{{a,b}}",
+        "{root}/missing",
+        "{root}/round",
+        "{root}/" + "x" * 300,
+        "data/events",
+        "",
+        "s3://bucket/data",
+        "file://host/data",
+        "hdfs:",
+        "hdfs://namenode:8020/data/../secret",
+        "hdfs://namenode:8020/database",
+        "hdfs://namenode:9000/data",
+        "hdfs://other:8020/data/x",
+        "hdfs:///data/x",
+    ],
+)
+def test_what_lies_elsewhere_is_refused(root: Path, path: str) -> None:
+    (root / "out").symlink_to(root.parent / "data-of-others")
+    (root / "loop").symlink_to(root / "loop")
+    (root / "round").mkdir()
+    (root / "round" / "loop").symlink_to(root / "round" / "loop")
+    (root / "deep").mkdir()
+    (root / "deep" / "part.parquet").symlink_to("/etc/passwd")
+    roots = DataRoots([str(root), HDFS])
+    with pytest.raises(ConfigError, match=r"^data_path: ") as raised:
+        roots.check(path.format(root=root))
+    assert "others" not in str(raised.value)
+
+
+def test_roots_that_cannot_be_are_refused(root: Path) -> None:
+    for wrong in ([], [str(root / "missing")], ["s3://bucket"]):
+        with pytest.raises(ConfigError, match="root"):
+            DataRoots(wrong)

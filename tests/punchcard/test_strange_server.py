@@ -1,0 +1,102 @@
+"""What a client does with the answers of a server that is broken, or none of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import httpx
+import pytest
+
+from distkeras.errors import ConfigError, ServiceError
+from distkeras.job_deployment.connection import Connection, Patience
+from distkeras.job_deployment.remote import RemoteJob
+from distkeras.job_deployment.submission import described
+from tests.punchcard.served import tiny
+
+SHORT = Patience(connect=0.2, answer=0.2, deadline=0.3)
+
+
+def connected(answer: Callable[[httpx.Request], httpx.Response]) -> Connection:
+    """To a server that answers so, without a network."""
+    connection = Connection("http://127.0.0.1:1", "secret", patience=SHORT)
+    headers = connection._client.headers
+    connection._client = httpx.Client(transport=httpx.MockTransport(answer), headers=headers)
+    return connection
+
+
+def with_results(sizes: dict[str, int], content: bytes = b"") -> RemoteJob:
+    def answer(request: httpx.Request) -> httpx.Response:
+        last = request.url.path.rpartition("/")[2]
+        if last == "results":
+            return httpx.Response(200, json=sizes)
+        told = {"id": "1", "name": "a", "state": "succeeded"}
+        return (
+            httpx.Response(200, json=told)
+            if last == "1"
+            else httpx.Response(200, stream=httpx.ByteStream(content))
+        )
+
+    return RemoteJob(connected(answer), "1")
+
+
+@pytest.mark.parametrize("name", ["setup.py", "Makefile", "../x", ".netrc", "model.keras.py"])
+def test_a_server_names_no_file_of_the_users(tmp_path: Path, name: str) -> None:
+    (tmp_path / "setup.py").write_text("mine")
+    with pytest.raises(ServiceError, match="offers a result named"):
+        with_results({name: 5}, b"wrong").fetch(tmp_path)
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("setup.py", "mine")]
+
+
+@pytest.mark.parametrize("content", [b"half", b"far too much", b""])
+def test_a_result_that_did_not_come_whole_leaves_what_was_there(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "report.json").write_text("of before")
+    with pytest.raises(ServiceError, match="bytes came of 5"):
+        with_results({"report.json": 5}, content).fetch(tmp_path)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["of before"]
+    with_results({"report.json": 5}, b"whole").fetch(tmp_path)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["whole"]
+
+
+def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> None:
+    asked = []
+
+    def elsewhere(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(302, headers={"Location": "http://elsewhere/"})
+
+    with pytest.raises(ServiceError, match="HTTP 302"):
+        connected(elsewhere).ask("GET", "jobs")
+    assert asked == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://cluster:8000", True),
+        ("http://127.0.0.1.elsewhere:8000", True),
+        ("https://cluster:8000", False),
+        ("http://127.0.0.1:8000", False),
+        ("http://localhost", False),
+        ("http://[::1]:8000", False),
+    ],
+)
+def test_a_secret_that_would_travel_unencrypted_is_warned_of(
+    url: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "distkeras"):
+        Connection(url, "tell-nobody").close()
+    assert ("unencrypted" in caplog.text) == warned
+    assert "tell-nobody" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), date(2024, 1, 1), {1, 2}])
+def test_what_json_cannot_say_is_refused_before_it_is_sent(tmp_path: Path, value: object) -> None:
+    trainer = {"name": "ADAG", "arguments": {"loss_weights": [value]}}
+    values = {"name": "a", "data_path": "/data", "trainer": trainer}
+    with pytest.raises(ConfigError, match=r"^trainer\.arguments: "):
+        described(values, tiny(tmp_path / "m.keras"))

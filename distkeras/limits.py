@@ -13,7 +13,7 @@ import numpy as np
 
 from distkeras.conversation import Update
 from distkeras.errors import ProtocolError, TrainingDiverged
-from distkeras.vectors import Vector
+from distkeras.vectors import Vector, all_finite
 
 __all__ = [
     "MAX_EPOCH",
@@ -120,7 +120,7 @@ def check_merged(center: Vector, updates: Sequence[Update]) -> None:
     Raises:
         TrainingDiverged: names the windows and the workers.
     """
-    if not np.isfinite(center).all():
+    if not all_finite(center):
         windows = ", ".join(f"{one.sequence} of worker {one.partition}" for one in updates)
         raise TrainingDiverged(
             f"a weight of the center would become infinite with window {windows}: lower the rates"

@@ -37,8 +37,9 @@ from distkeras.limits import (
     diverged,
 )
 from distkeras.members import Member, Members, Snapshot
+from distkeras.memory import Memory
 from distkeras.rules import Exchange, Rule
-from distkeras.vectors import Vector
+from distkeras.vectors import Vector, all_finite
 
 __all__ = ["ParameterServer"]
 
@@ -66,6 +67,7 @@ class ParameterServer:
         failures: what workers reported, in order; of each the last few.
         resumed: windows and rows that an earlier run has merged.
         attendance: tells the log who comes and goes.
+        memory: of vectors that nobody holds any more, for the next ones.
     """
 
     center: Vector
@@ -85,6 +87,7 @@ class ParameterServer:
     failures: list[Failure] = field(default_factory=list)
     resumed: tuple[int, int] = (0, 0)
     attendance: Attendance = field(default_factory=Attendance)
+    memory: Memory = field(default_factory=Memory)
     _members: Members = field(default_factory=Members)
     _closed: bool = False
     #: The lock; notified when a round was merged, or will never be.
@@ -149,7 +152,7 @@ class ParameterServer:
             TrainingError: if the server was closed.
         """
         check_shape(update, self.center)
-        finite = np.isfinite(update.metrics[0]) and bool(np.isfinite(update.vector).all())
+        finite = np.isfinite(update.metrics[0]) and all_finite(update.vector)
         with self._lock:
             answer = self._take(update, finite)
             if answer is None and patience:
@@ -275,10 +278,16 @@ class ParameterServer:
         self._end_round()
         return known.answer if known.pending is None else None
 
+    def _room(self) -> Vector:
+        return self.memory.take(self.center.nbytes).view(np.float32)
+
     def _merge_one(self, known: Member, update: Update) -> None:
         late = self.clock - known.clock
         staleness = late + known.behind
-        exchange = Exchange(staleness, known.adopted, 1, self.state, known.memory)
+        exchange = Exchange(
+            *(staleness, known.adopted, 1, self.state, known.memory),
+            room=self._room,
+        )
         merged = self.rule.merge(self.center, update.vector, exchange)
         check_merged(merged.center, [update])
         self.center, self.state, known.memory = merged.center, merged.state, merged.memory
@@ -291,7 +300,7 @@ class ParameterServer:
         if not self.codec.lossy:
             return update
         vector = arrived(self.rule, self._resume(known), update.vector)
-        if not np.isfinite(vector).all():
+        if not all_finite(vector):
             raise diverged(update)
         return update._replace(vector=vector)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from distkeras.errors import ConfigError
 
-__all__ = ["Layout", "Vector"]
+__all__ = ["Layout", "Vector", "all_finite"]
 
 #: A flat float32 vector of shape (P,), P being the number of parameters.
 Vector = npt.NDArray[np.float32]
@@ -73,3 +73,12 @@ class Layout:
             raise ConfigError(f"vector has shape {vector.shape}, but the layout has {self.size}")
         parts = np.split(vector, np.cumsum(self.sizes)[:-1]) if self.shapes else []
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+
+def all_finite(vector: Vector) -> bool:
+    """Whether no element of the vector, shape (P,), is NaN or infinite."""
+    # A sum needs no memory, which a mask would. It is finite only where all elements are, and may
+    # be infinite where they are finite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = vector.sum()
+    return bool(np.isfinite(total) or np.isfinite(vector).all())

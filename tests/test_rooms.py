@@ -20,7 +20,7 @@ ROOMS = (
     ("errors", "logs"),
     (
         *("callbacks", "columns", "listener", "losses", "models", "scores", "spool", "storage"),
-        *("configurations", "vectors", "worker_errors"),
+        *("configurations", "memory", "vectors", "worker_errors"),
     ),
     ("metrics", "names"),
     ("rules", "schedule", "stopping"),
@@ -103,6 +103,7 @@ PLAIN = (
     "configurations",
     "errors",
     "logs",
+    "memory",
     "vectors",
     "rules",
     "schedule",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from distkeras.errors import ConfigError
-from distkeras.vectors import Layout
+from distkeras.vectors import Layout, all_finite
 
 arrays = st.lists(
     hnp.arrays(
@@ -91,3 +91,20 @@ def test_only_the_same_shapes_in_the_same_order_have_the_same_digest() -> None:
     assert len(set(digests)) == 4
     assert Layout(((2, 3), (1,))).digest == digests[0]
     assert all(len(digest) == 32 for digest in digests)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 99_999, 100_000])
+def test_one_element_that_is_not_finite_is_found(bad: float, place: int) -> None:
+    vector = np.ones(100_001, np.float32)
+    assert all_finite(vector)
+    vector[place] = bad
+    assert not all_finite(vector)
+
+
+def test_infinities_that_cancel_each_other_are_found() -> None:
+    assert not all_finite(np.float32([np.inf, -np.inf, 1]))
+
+
+def test_a_sum_beyond_float32_is_no_infinite_weight() -> None:
+    assert all_finite(np.full(10, 3e38, np.float32))

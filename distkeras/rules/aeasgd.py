@@ -14,7 +14,8 @@ there is no time between the two.
 
 >>> import numpy as np
 >>> rule = aeasgd(rho=5.0, learning_rate=0.1)
->>> merged = rule.merge(np.float32([0, 2]), np.float32([4, 2]), None)
+>>> first = Exchange(staleness=0, adopted=np.float32([0, 2]))
+>>> merged = rule.merge(np.float32([0, 2]), np.float32([4, 2]), first)
 >>> merged.center.tolist(), merged.answer.tolist()
 ([2.0, 2.0], [2.0, 0.0])
 """
@@ -47,15 +48,19 @@ def aeasgd(rho: float = 5.0, learning_rate: float = 0.1) -> Rule:
     return Rule("AEASGD", send_weights, partial(merge, alpha=alpha), adopt)
 
 
-def elastic_difference(weights: Vector, center: Vector, alpha: np.float32) -> Vector:
-    """E = alpha (W - c)."""
-    return (weights - center) * alpha
+def elastic_difference(
+    weights: Vector, center: Vector, alpha: np.float32, out: Vector | None = None
+) -> Vector:
+    """E = alpha (W - c), in ``out`` if given."""
+    difference = np.subtract(weights, center, out=out)
+    difference *= alpha
+    return difference
 
 
 def merge(center: Vector, sent: Vector, exchange: Exchange, alpha: np.float32) -> Merged:
     """C <- c + E; the answer is E."""
-    difference = elastic_difference(sent, center, alpha)
-    return Merged(center + difference, difference)
+    difference = elastic_difference(sent, center, alpha, exchange.room())
+    return Merged(np.add(center, difference, out=exchange.room()), difference)
 
 
 def adopt(weights: Vector, answer: Vector) -> Vector:

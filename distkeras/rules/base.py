@@ -36,6 +36,10 @@ class Window(NamedTuple):
     steps: int
 
 
+def _no_room() -> None:
+    return None
+
+
 class Exchange(NamedTuple):
     """What the server knows when it merges.
 
@@ -47,6 +51,9 @@ class Exchange(NamedTuple):
         workers: those whose vectors are merged at once: n in a synchronous rule, else 1.
         state: what the last merge kept for the center, vectors of shape (P,); () before the first.
         memory: what the last merge of this worker kept for it, likewise; () in a synchronous rule.
+        room: gives a vector of shape (P,) to write a result into, as ``out=`` of NumPy's functions,
+            or None for new memory. A rule need not ask; one that does is several times as fast
+            with large vectors.
     """
 
     staleness: int
@@ -54,6 +61,7 @@ class Exchange(NamedTuple):
     workers: int = 1
     state: tuple[Vector, ...] = ()
     memory: tuple[Vector, ...] = ()
+    room: Callable[[], Vector | None] = _no_room
 
 
 class Merged(NamedTuple):

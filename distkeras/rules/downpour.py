@@ -12,11 +12,14 @@ Differs from the paper: the worker sends the difference of its weights, not the 
 gradients, so that any local optimizer may make the steps. With plain SGD the two are the same.
 
 >>> import numpy as np
->>> downpour().merge(np.float32([1, 2]), np.float32([3, 0]), None).center.tolist()
+>>> first = Exchange(staleness=0, adopted=np.float32([1, 2]))
+>>> downpour().merge(np.float32([1, 2]), np.float32([3, 0]), first).center.tolist()
 [4.0, 2.0]
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from distkeras.rules.base import Exchange, Merged, Rule, adopt_answer, send_delta
 from distkeras.vectors import Vector
@@ -31,5 +34,5 @@ def downpour() -> Rule:
 
 def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
     """C <- c + Delta; the answer is the new center."""
-    merged = center + sent
+    merged = np.add(center, sent, out=exchange.room())
     return Merged(merged, merged)

@@ -35,5 +35,6 @@ def dynsgd() -> Rule:
 
 def merge(center: Vector, sent: Vector, exchange: Exchange) -> Merged:
     """C <- c + Delta / (tau + 1); the answer is the new center."""
-    merged = center + sent / np.float32(exchange.staleness + 1)
+    share = np.divide(sent, np.float32(exchange.staleness + 1), out=exchange.room())
+    merged = np.add(center, share, out=share)
     return Merged(merged, merged)

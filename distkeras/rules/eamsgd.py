@@ -14,8 +14,10 @@ x + delta v in the paper's letters, so that is the W whose elastic difference is
 The local steps are the same.
 
 >>> import numpy as np
+>>> from distkeras.rules import Exchange
 >>> rule = eamsgd(rho=5.0, learning_rate=0.1)
->>> rule.merge(np.float32([0, 2]), np.float32([4, 2]), None).center.tolist()
+>>> first = Exchange(staleness=0, adopted=np.float32([0, 2]))
+>>> rule.merge(np.float32([0, 2]), np.float32([4, 2]), first).center.tolist()
 [2.0, 2.0]
 """
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from distkeras.codecs import Buffer
 from distkeras.errors import ExchangeTimeout, ProtocolError
+from distkeras.memory import Memory
 from distkeras.messages import HEADER, MAX_TEXT, NONCE, Header, Kind
 from distkeras.vectors import Vector
 
@@ -63,15 +64,23 @@ class Wire:
         peer: who is at the other end, for messages.
         deadline: by when everything is to be sent and received; None for no end. It bounds the
             whole, so that a peer who sends a byte now and then gains nothing.
+        memory: for what is received; None for some of its own.
     """
 
-    def __init__(self, connection: socket.socket, peer: str, deadline: Deadline | None) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        peer: str,
+        deadline: Deadline | None,
+        memory: Memory | None = None,
+    ) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
         self._header = bytearray(HEADER.size)
         self._bound = _HANDSHAKE
         self.peer = peer
         self.deadline = deadline
+        self._memory = memory or Memory()
 
     def trust(self, size: int) -> None:
         """Believes lengths up to that of a vector of ``size`` bytes; before, of a handshake."""
@@ -108,7 +117,7 @@ class Wire:
             raise ExchangeTimeout(self._late(f"take a frame of {length} bytes")) from None
 
     def receive(self) -> tuple[Header, npt.NDArray[np.uint8]]:
-        """Waits for a frame; the payload is a new buffer of shape (length,).
+        """Waits for a frame; the payload, shape (length,), is the caller's.
 
         Raises:
             ExchangeTimeout: if it does not come in time.
@@ -122,7 +131,7 @@ class Wire:
                 raise ProtocolError(
                     f"{self.peer} announced {header.length} bytes; {self._bound} is the bound"
                 )
-            payload = np.empty(header.length, np.uint8)
+            payload = self._memory.take(header.length)
             self._fill(payload.data)
         except TimeoutError:
             raise ExchangeTimeout(self._late("answer")) from None

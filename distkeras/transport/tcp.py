@@ -117,7 +117,7 @@ class TcpServer:
 
     def _admit(self, connection: socket.socket, peer: str) -> None:
         _keep_alive(connection)
-        wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT))
+        wire = Wire(connection, peer, Deadline(HANDSHAKE_TIMEOUT), self._server.memory)
         self._newcomers.add(wire)
         name = f"distkeras-worker-{peer}"
         serve = partial(copy_context().run, self._serve, wire)

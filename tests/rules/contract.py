@@ -59,6 +59,19 @@ def shape_and_type_are_kept_and_no_input_is_changed(
         assert np.isfinite(result).all()
 
 
+@given(vectors(3), st.integers(0, 50), st.integers(1, 9))
+def results_in_the_servers_room_are_the_same(
+    rule: Rule, given_vectors: list[Vector], staleness: int, workers: int
+) -> None:
+    center, sent, adopted = given_vectors
+    exchange = Exchange(staleness, adopted, workers)
+    with_room = exchange._replace(room=lambda: np.full_like(center, np.nan))
+    for mine, theirs in zip(
+        rule.merge(center, sent, exchange), rule.merge(center, sent, with_room), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 @given(vectors(4), st.integers(0, 50), st.integers(1, 9), st.data())
 def merging_shards_equals_merging_whole(
     rule: Rule, given_vectors: list[Vector], staleness: int, workers: int, data: st.DataObject
@@ -125,6 +138,7 @@ def it_travels_to_spark(rule: Rule) -> None:
 
 CHECKS = (
     shape_and_type_are_kept_and_no_input_is_changed,
+    results_in_the_servers_room_are_the_same,
     merging_shards_equals_merging_whole,
     a_retried_worker_can_adopt_with_what_it_sent,
     nothing_learned_moves_nothing,

@@ -12,7 +12,6 @@ mean of some seeds, and how far they are apart.
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 import numpy as np
@@ -90,10 +89,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--show", action="store_true", help="only print what was measured before")
-    asked = parser.parse_args()
-    file = results_file.RESULTS / "compression.json"
-    show(json.loads(file.read_text()) if asked.show else measure(asked))
+    show(results_file.measured_or_kept("compression", parser, measure))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,3 +39,12 @@ def write(name: str, figures: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"machine": machine(), **figures}, indent=2, sort_keys=True)
     (RESULTS / f"{name}.json").write_text(text + "\n")
+
+
+def measured_or_kept(
+    name: str, parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], Any]
+) -> Any:
+    """The figures: of a new measurement, or with ``--show`` those that ``write`` has kept."""
+    parser.add_argument("--show", action="store_true", help="only print what was measured before")
+    asked = parser.parse_args()
+    return json.loads((RESULTS / f"{name}.json").read_text()) if asked.show else measure(asked)

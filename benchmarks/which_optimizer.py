@@ -13,7 +13,6 @@ Workers are equally fast but for exponential noise.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +107,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, nargs="+", default=[1, 5, 20])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--show", action="store_true", help="only print what was measured before")
-    asked = parser.parse_args()
-    known = results_file.RESULTS / "which_optimizer.json"
-    show(json.loads(known.read_text()) if asked.show else measure(asked))
+    show(results_file.measured_or_kept("which_optimizer", parser, measure))
 
 
 if __name__ == "__main__":

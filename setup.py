@@ -12,7 +12,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["distkeras", "distkeras.*", "tasks", "tasks.*"]),
-    package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
+    package_data={
+        "distkeras": ["py.typed"],
+        "distkeras.punchcard": ["page/*"],
+        "tasks": ["py.typed"],
+    },
     entry_points={
         "console_scripts": [
             "distkeras = distkeras.command:main",

@@ -55,6 +55,8 @@ setup(
             "pytest-xdist>=3.6",
             "ruff>=0.6",
             "scikit-learn>=1.4",
+            # The page of Punchcard in a browser, where Debian's chromium and chromium-driver are.
+            "selenium>=4.20",
         ],
     },
 )

@@ -50,6 +50,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
+            "schemathesis>=4.30",
             "scikit-learn>=1.4",
         ],
     },

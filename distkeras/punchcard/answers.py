@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.routing import Match
 
 from distkeras.errors import ConfigError, StorageError
 from distkeras.logs import logger
@@ -17,6 +18,8 @@ from distkeras.punchcard.job_file import line_of
 __all__ = ["ERRORS", "Refused", "answer_errors", "refusal"]
 
 log = logger(__name__)
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class Refused(BaseModel):
@@ -32,12 +35,14 @@ ERRORS: dict[int | str, dict[str, object]] = {
         (400, "Malformed"),
         (401, "No secret, or a wrong one"),
         (404, "No such job of yours"),
+        (405, "Not done here; `Allow` says what is"),
         (408, "The body stopped coming"),
         (409, "Cannot be done in this state"),
         (413, "Too large"),
         (422, "A value cannot be"),
         (429, "Too many"),
         (503, "The storage does not answer"),
+        (507, "The server's disk is full"),
     )
 }
 
@@ -53,7 +58,9 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(AnyHTTPException)
     async def stopped(request: Request, error: AnyHTTPException) -> Response:
-        return refusal(error.status_code, str(error.detail), error.headers)
+        # Starlette names the methods of one of the path's routes only.
+        more = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
+        return refusal(error.status_code, str(error.detail), {**(error.headers or {}), **more})
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
@@ -72,3 +79,14 @@ def answer_errors(app: FastAPI) -> None:
     async def failed(request: Request, error: Exception) -> Response:
         # Starlette raises it again after this, and uvicorn logs it.
         return refusal(500, "the server has failed; its log tells how")
+
+
+def _methods(request: Request) -> list[str]:
+    """What can be done at a request's path."""
+    asked = [{**request.scope, "method": method} for method in _METHODS]
+    routes = request.app.router.routes
+    return [
+        scope["method"]
+        for scope in asked
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]

@@ -95,7 +95,7 @@ class Allowed(BaseModel):
 def create_app(service: Service) -> App:
     """The application, behind its gate."""
     # No pages of documentation: theirs load scripts from elsewhere.
-    app = FastAPI(title="Punchcard", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Punchcard", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     app.include_router(_router)
     answer_errors(app)
@@ -155,7 +155,12 @@ def limits(service: Served, holder: Held) -> Allowed:
     )
 
 
-@_router.post("/jobs", status_code=201, response_model=Told)
+_THERE: Mapping[int | str, dict[str, Any]] = {
+    200: {"model": Told, "description": "It was there already"}
+}
+
+
+@_router.post("/jobs", status_code=201, response_model=Told, responses=dict(_THERE))
 def submit(
     service: Served, holder: Held, key: Key, job: Annotated[JobFile, Body()]
 ) -> JSONResponse:
@@ -247,7 +252,14 @@ def results(service: Served, job: Own) -> dict[str, int]:
     return results_of(service.artifacts, job.id)
 
 
-@_router.get("/jobs/{name}/results/{result}", response_class=StreamingResponse)
+_CONTENT: Mapping[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "Its content"}
+}
+
+
+@_router.get(
+    "/jobs/{name}/results/{result}", response_class=StreamingResponse, responses=dict(_CONTENT)
+)
 def fetch(
     service: Served, job: Own, result: Annotated[str, Path(max_length=64)]
 ) -> StreamingResponse:

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from distkeras.errors import ConfigError, StorageError
 from distkeras.logs import logger
 from distkeras.punchcard.job_file import line_of
+from distkeras.punchcard.store import DiskFullError
 
 __all__ = ["ERRORS", "Refused", "answer_errors", "refusal"]
 
@@ -69,6 +70,12 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(ConfigError)
     async def refused(request: Request, error: ConfigError) -> Response:
         return refusal(422, str(error))
+
+    @app.exception_handler(DiskFullError)
+    async def full(request: Request, error: DiskFullError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        # Otherwise uvicorn reads to its end what there is no room for.
+        return refusal(507, "the server's disk is full", {"Connection": "close"})
 
     @app.exception_handler(StorageError)
     async def unreachable(request: Request, error: StorageError) -> Response:

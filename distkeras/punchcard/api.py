@@ -26,14 +26,14 @@ from starlette.requests import ClientDisconnect
 from distkeras.errors import ConfigError
 from distkeras.punchcard.answers import ERRORS, answer_errors
 from distkeras.punchcard.gate import App, BodyLimit, Gate
-from distkeras.punchcard.job_file import JobFile
-from distkeras.punchcard.jobs import Job
+from distkeras.punchcard.job_file import ENDED, JobFile
+from distkeras.punchcard.jobs import Job, Submission
 from distkeras.punchcard.limits import check_job
 from distkeras.punchcard.outputs import RESULT, log_of, progress_of, results_of, stream_of
 from distkeras.punchcard.secrets_file import Holder
 from distkeras.punchcard.service import Service
-from distkeras.punchcard.store import ConflictError, TooManyError
-from distkeras.punchcard.uploads import receive_model
+from distkeras.punchcard.store import ConflictError, Share, TooManyError
+from distkeras.punchcard.uploads import check_room, receive_model
 
 __all__ = ["create_app"]
 
@@ -136,11 +136,6 @@ def _own(service: Served, holder: Held, name: Name) -> Job:
 Own = Annotated[Job, Depends(_own)]
 
 
-def _again(service: Service, job: Job) -> dict[str, Any]:
-    """The job as it is now."""
-    return (service.store.job(job.id) or job).told()
-
-
 @_router.get("/limits")
 def limits(service: Served, holder: Held) -> Allowed:
     """What a job may ask for."""
@@ -165,13 +160,12 @@ def submit(
     service: Served, holder: Held, key: Key, job: Annotated[JobFile, Body()]
 ) -> JSONResponse:
     """Submits a job, whose model is then to be uploaded; 200 if it was there already."""
-    check_job(job, service.limits)
-    wanted = Job(
-        *(0, "", holder.identity, holder.secret, key, "", job.model_dump_json(), 0, 0),
-        *(None, 0.0, None, None),
-    )
+    limits = service.limits
+    check_job(job, limits)
+    check_room(service.processes.root, job.model.bytes, limits.free_bytes)
+    wanted = Submission(holder.identity, holder.secret, key, job)
     try:
-        found, added = service.store.submit(wanted, service.limits.waiting)
+        found, added = service.store.submit(wanted, Share(limits.waiting, limits.waiting_bytes))
     except ConflictError as error:
         raise HTTPException(409, str(error)) from None
     except TooManyError as error:
@@ -195,17 +189,30 @@ async def upload(service: Served, job: Own, request: Request) -> Told:
             pass  # A client that hears nothing before it has sent all would take us for dead.
         return Told(**job.told())
     folder, most = service.processes.folder(job.id), service.limits.model_bytes
+    check_room(service.processes.root, job.bytes, service.limits.free_bytes)
+    file = await run_in_threadpool(service.store.file, job.id)
     try:
-        await receive_model(request.stream(), folder, job.file.model, most)
+        await receive_model(request.stream(), folder, file.model, most)
     except ClientDisconnect:
         raise HTTPException(400, "the body ended too early") from None
     except (ConfigError, HTTPException) as error:
         if not isinstance(error, HTTPException) or error.status_code == 413:
             await run_in_threadpool(_forget, service, job)
         raise
-    await run_in_threadpool(service.store.queue, job.id)
-    service.dispatcher.wake()
-    return Told(**await run_in_threadpool(_again, service, job))
+    return Told(**await run_in_threadpool(_queued, service, job))
+
+
+def _queued(service: Service, job: Job) -> dict[str, Any]:
+    """The job, which has its model now, and waits unless it was cancelled meanwhile."""
+    if service.store.queue(job.id):
+        service.dispatcher.wake()
+    now = service.store.job(job.id)
+    if now is None:
+        service.processes.remove(job.id)
+        raise HTTPException(404, "there is no such job")
+    if now.state in ENDED:
+        service.processes.clear(job.id)
+    return now.told()
 
 
 def _forget(service: Service, job: Job) -> None:
@@ -237,7 +244,10 @@ def cancel(service: Served, job: Own) -> Told:
     """Cancels a job; one that has ended stays as it is."""
     if service.store.cancel(job.id):
         service.dispatcher.wake()
-    return Told(**_again(service, job))
+    now = service.store.job(job.id) or job
+    if now.state in ENDED:
+        service.processes.clear(job.id)
+    return Told(**now.told())
 
 
 @_router.get("/jobs/{name}/log")

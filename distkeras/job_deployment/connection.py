@@ -116,7 +116,11 @@ class Connection:
         return self._insist(f"{method} {self.url}/api/v1/{path}", attempt)
 
     def download(
-        self, path: str, target: Path, size: int, check: Callable[[str, Path], None]
+        self,
+        path: str,
+        target: Path,
+        size: int,
+        check: Callable[[str, Path], None] = lambda name, part: None,
     ) -> None:
         """Fetches a file, whole or not at all; begins anew where a connection breaks.
 

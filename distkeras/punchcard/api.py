@@ -32,7 +32,7 @@ from distkeras.punchcard.limits import check_job
 from distkeras.punchcard.outputs import RESULT, log_of, progress_of, results_of, stream_of
 from distkeras.punchcard.secrets_file import Holder
 from distkeras.punchcard.service import Service
-from distkeras.punchcard.store import ConflictError, Share, TooManyError
+from distkeras.punchcard.store import ConflictError, DiskFullError, Share, TooManyError
 from distkeras.punchcard.uploads import check_room, receive_model
 
 __all__ = ["create_app"]
@@ -162,7 +162,6 @@ def submit(
     """Submits a job, whose model is then to be uploaded; 200 if it was there already."""
     limits = service.limits
     check_job(job, limits)
-    check_room(service.processes.root, job.model.bytes, limits.free_bytes)
     wanted = Submission(holder.identity, holder.secret, key, job)
     try:
         found, added = service.store.submit(wanted, Share(limits.waiting, limits.waiting_bytes))
@@ -170,7 +169,17 @@ def submit(
         raise HTTPException(409, str(error)) from None
     except TooManyError as error:
         raise HTTPException(429, str(error), {"Retry-After": "60"}) from None
+    if added:  # What was there already is told of, also when the disk is full by now.
+        _check_room(service, found)
     return JSONResponse(found.told(), 201 if added else 200)
+
+
+def _check_room(service: Service, job: Job) -> None:
+    try:
+        check_room(service.processes.root, job.bytes, service.limits.free_bytes)
+    except DiskFullError:
+        service.store.remove(job.id)
+        raise
 
 
 _BINARY: Mapping[str, Any] = {
@@ -189,8 +198,10 @@ async def upload(service: Served, job: Own, request: Request) -> Told:
             pass  # A client that hears nothing before it has sent all would take us for dead.
         return Told(**job.told())
     folder, most = service.processes.folder(job.id), service.limits.model_bytes
-    check_room(service.processes.root, job.bytes, service.limits.free_bytes)
     file = await run_in_threadpool(service.store.file, job.id)
+    if file is None:
+        raise HTTPException(404, "there is no such job")
+    check_room(service.processes.root, job.bytes, service.limits.free_bytes)
     try:
         await receive_model(request.stream(), folder, file.model, most)
     except ClientDisconnect:

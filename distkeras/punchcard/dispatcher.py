@@ -168,7 +168,9 @@ class Dispatcher:
             self._end(job, "failed", "the server cannot start it")
 
     def _made(self, job: Job, folder: Path) -> Sequence[str]:
-        return self._command(self._store.file(job.id), folder)
+        file = self._store.file(job.id)
+        assert file is not None  # A job that is live is in the table.
+        return self._command(file, folder)
 
     def _end(self, job: Job, state: str, error: str | None = None) -> None:
         # Before its end is told: who hears of it may look.

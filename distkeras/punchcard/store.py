@@ -151,10 +151,11 @@ class Store:
             assert added is not None
             return added, True
 
-    def file(self, name: str) -> JobFile:
+    def file(self, name: str) -> JobFile | None:
         """What was submitted as this job."""
         with self._lock:
-            return JobFile.model_validate_json(_description(self._database, name))
+            found = _description(self._database, name)
+        return None if found is None else JobFile.model_validate_json(found)
 
     def queue(self, name: str) -> bool:
         """Its model is there: it waits for its turn. Returns whether it has changed."""
@@ -260,9 +261,9 @@ def _first(database: sqlite3.Connection, where: str, values: Sequence[object]) -
     return None if row is None else Job(*row)
 
 
-def _description(database: sqlite3.Connection, name: str) -> str:
+def _description(database: sqlite3.Connection, name: str) -> str | None:
     row = database.execute("SELECT description FROM jobs WHERE id = ?", (name,)).fetchone()
-    return str(row[0])
+    return None if row is None else str(row[0])
 
 
 def _check_share(database: sqlite3.Connection, new: Submission, most: Share) -> None:

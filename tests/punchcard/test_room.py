@@ -50,6 +50,22 @@ def test_some_of_the_disk_stays_free(tmp_path: Path) -> None:
         assert asking.get("jobs").json()["jobs"] == []
 
 
+def test_a_submission_that_is_sent_again_is_told_of_also_when_the_disk_is_full(
+    tmp_path: Path,
+) -> None:
+    server = Server(tmp_path)
+    model = {"sha256": "0" * 64, "bytes": 606}
+    file = job_file(server.values("quick", model=model)).model_dump()
+    with server:
+        for options, expected in (((), 201), (("--min-free-mb", str(1 << 30)), 200)):
+            server.kill()
+            server.options = options
+            server.start()
+            with client(server) as asking:
+                answer = asking.post("jobs", json=file, headers={"Idempotency-Key": "the-same"})
+                assert answer.status_code == expected
+
+
 @pytest.fixture
 def narrow(tmp_path: Path) -> Iterator[Server]:
     """A server whose files may not grow beyond a size that a test sets."""

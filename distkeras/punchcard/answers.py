@@ -35,6 +35,7 @@ ERRORS: dict[int | str, dict[str, object]] = {
     for status, description in (
         (400, "Malformed"),
         (401, "No secret, or a wrong one"),
+        (403, "Not by the page's cookie, or from another page"),
         (404, "No such job of yours"),
         (405, "Not done here; `Allow` says what is"),
         (408, "The body stopped coming"),

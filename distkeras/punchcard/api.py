@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import (
     APIRouter,
     Body,
-    Depends,
     FastAPI,
     Header,
     HTTPException,
@@ -25,19 +24,20 @@ from starlette.requests import ClientDisconnect
 
 from distkeras.errors import ConfigError
 from distkeras.punchcard.answers import ERRORS, answer_errors
+from distkeras.punchcard.asked import Held, Own, Served
 from distkeras.punchcard.gate import App, BodyLimit, Gate
+from distkeras.punchcard.headers import SafeHeaders
 from distkeras.punchcard.job_file import ENDED, JobFile
 from distkeras.punchcard.jobs import Job, Submission
 from distkeras.punchcard.limits import check_job
 from distkeras.punchcard.outputs import RESULT, log_of, progress_of, results_of, stream_of
-from distkeras.punchcard.secrets_file import Holder
 from distkeras.punchcard.service import Service
 from distkeras.punchcard.store import ConflictError, DiskFullError, Share, TooManyError
 from distkeras.punchcard.uploads import check_room, receive_model
+from distkeras.punchcard.website import router as website
 
 __all__ = ["create_app"]
 
-Name = Annotated[str, Path(max_length=64, description="The job's id.")]
 Key = Annotated[
     str,
     Header(
@@ -98,42 +98,15 @@ def create_app(service: Service) -> App:
     app = FastAPI(title="Punchcard", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     app.include_router(_router)
+    app.include_router(website)
     answer_errors(app)
     limited = BodyLimit(app, service.limits.model_bytes)
-    return Gate(limited, service.secrets, service.lockout)
+    return SafeHeaders(Gate(limited, service.secrets, service.lockout, service.sessions))
 
 
 #: For the document; who comes here has passed the gate.
 _SECRET = HTTPBearer(auto_error=False, description="The user's secret.")
 _router = APIRouter(prefix="/api/v1", responses=ERRORS, dependencies=[Security(_SECRET)])
-
-
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
-
-
-def _holder(request: Request) -> Holder:
-    # What is not here has passed no gate.
-    found = getattr(request.state, "holder", None)
-    if not isinstance(found, Holder):
-        raise HTTPException(401, "a secret is needed")
-    return found
-
-
-Served = Annotated[Service, Depends(_service)]
-Held = Annotated[Holder, Depends(_holder)]
-
-
-def _own(service: Served, holder: Held, name: Name) -> Job:
-    """The user's job of this id; another user's is as one that is not there."""
-    job = service.store.job(name)
-    if job is None or job.identity != holder.identity:
-        raise HTTPException(404, "there is no such job")
-    return job
-
-
-Own = Annotated[Job, Depends(_own)]
 
 
 @_router.get("/limits")
@@ -291,5 +264,8 @@ def fetch(
     return StreamingResponse(
         stream_of(service.artifacts, job.id, result),
         media_type="application/octet-stream",
-        headers={"Content-Length": str(known[result])},
+        headers={
+            "Content-Length": str(known[result]),
+            "Content-Disposition": f'attachment; filename="{job.id}-{result}"',
+        },
     )

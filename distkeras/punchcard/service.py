@@ -17,7 +17,9 @@ from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.lockout import Lockout
 from distkeras.punchcard.processes import Processes
 from distkeras.punchcard.secrets_file import SecretsFile
+from distkeras.punchcard.sessions import Sessions
 from distkeras.punchcard.store import Store
+from distkeras.punchcard.streams import Streams
 from distkeras.punchcard.submitting import Command
 from distkeras.storage import Place
 
@@ -36,6 +38,8 @@ class Service:
         secrets: who may submit jobs.
         lockout: of those who guess.
         artifacts: the folder of results; each job has one in it.
+        sessions: of who has signed in to the page.
+        streams: of the pages that are told of news.
     """
 
     store: Store
@@ -45,6 +49,8 @@ class Service:
     secrets: SecretsFile
     lockout: Lockout
     artifacts: Place
+    sessions: Sessions
+    streams: Streams
 
 
 @contextmanager
@@ -70,7 +76,10 @@ def opened(
         _tidy(store, processes)
         tidy = Housekeeping(store, processes, artifacts, limits)
         with tidy, Dispatcher(store, processes, command, limits) as dispatcher:
-            yield Service(store, processes, dispatcher, limits, secrets, Lockout(), artifacts)
+            yield Service(
+                *(store, processes, dispatcher, limits, secrets, Lockout(), artifacts),
+                *(Sessions(secrets), Streams()),
+            )
 
 
 @contextmanager

@@ -164,7 +164,7 @@ def serve(service: Service, address: Address) -> None:
         ws="none",
     )
     _load(config)
-    _listen(config, address)
+    _listen(_Server(config, service), address)
 
 
 def _load(config: uvicorn.Config) -> None:
@@ -176,11 +176,24 @@ def _load(config: uvicorn.Config) -> None:
         raise ConfigError(f"--tls-certificate, --tls-key: {files}: {reason}") from None
 
 
-def _listen(config: uvicorn.Config, address: Address) -> None:
+class _Server(uvicorn.Server):
+    """Does not wait for the pages that are told of news, which would be so for an hour."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._streams = service.streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._streams.end()
+        await super().shutdown(sockets)
+
+
+def _listen(server: uvicorn.Server, address: Address) -> None:
     with _bound(address) as listener:
         host = f"[{address.host}]" if ":" in address.host else address.host
         print(f"Punchcard at {address.scheme}://{host}:{listener.getsockname()[1]}", flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _bound(address: Address) -> socket.socket:

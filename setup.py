@@ -54,6 +54,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
+            "schemathesis>=4.30",
             "scikit-learn>=1.4",
             # The page of Punchcard in a browser, where Debian's chromium and chromium-driver are.
             "selenium>=4.20",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -30,8 +31,8 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Bytes of a request that is no model.
 BODY_BYTES = 1 << 20
-#: Seconds between two pieces of a body.
-PIECE_SECONDS = 60.0
+#: Seconds between two pieces of a body, and bytes a second that it has to have after as many.
+PIECE_SECONDS, SLOWEST = 60.0, 1 << 14
 #: Otherwise uvicorn reads to its end what nobody wants.
 _CLOSE = {"Connection": "close"}
 _MODEL = re.compile(r"/api/v1/jobs/[^/]*/model")
@@ -209,16 +210,21 @@ class BodyLimit:
 
 
 def _counted(receive: Receive, most: int) -> Receive:
-    seen, complete = 0, False
+    seen, waited, complete = 0, 0.0, False
 
     async def counted() -> MutableMapping[str, Any]:
-        nonlocal seen, complete
+        nonlocal seen, waited, complete
         if complete:  # What comes now is no more than the news that the client has gone.
             return await receive()
+        # What the server takes to write a piece is not the client's time.
+        left = PIECE_SECONDS + seen / SLOWEST - waited
+        begun = time.monotonic()
         try:
-            message = await asyncio.wait_for(receive(), PIECE_SECONDS)
+            message = await asyncio.wait_for(receive(), min(left, PIECE_SECONDS))
         except asyncio.TimeoutError:
-            raise HTTPException(408, f"nothing came for {PIECE_SECONDS:g} s", _CLOSE) from None
+            slow = f"nothing came for {PIECE_SECONDS:g} s, or less than {SLOWEST} bytes/s"
+            raise HTTPException(408, slow, _CLOSE) from None
+        waited += time.monotonic() - begun
         seen += len(message.get("body", b""))
         complete = not message.get("more_body", False)
         if seen > most:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from distkeras.errors import EnvironmentProblem, StorageError
 from distkeras.punchcard.dispatcher import Dispatcher
+from distkeras.punchcard.housekeeping import Housekeeping
 from distkeras.punchcard.job_folder import UPLOAD
 from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.lockout import Lockout
@@ -73,7 +74,8 @@ def opened(
     with _alone(folder), Store(folder / "jobs.sqlite") as store:
         processes = Processes(folder / "jobs")
         _tidy(store, processes)
-        with Dispatcher(store, processes, command, limits) as dispatcher:
+        tidy = Housekeeping(store, processes, artifacts, limits)
+        with tidy, Dispatcher(store, processes, command, limits) as dispatcher:
             yield Service(
                 *(store, processes, dispatcher, limits, secrets, Lockout(), artifacts),
                 *(Sessions(secrets), Streams()),

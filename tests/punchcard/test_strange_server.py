@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from distkeras.errors import ConfigError, ServiceError
+from distkeras.errors import ConfigError, ServiceError, StorageError
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described
@@ -60,6 +60,16 @@ def test_a_result_that_did_not_come_whole_leaves_what_was_there(
     assert [one.read_text() for one in tmp_path.iterdir()] == ["of before"]
     with_results({"report.json": 5}, b"whole").fetch(tmp_path)
     assert [one.read_text() for one in tmp_path.iterdir()] == ["whole"]
+
+
+def test_a_model_that_brings_code_is_not_kept(tmp_path: Path) -> None:
+    layers = {"layers": [{"module": "keras.layers", "class_name": "Lambda", "config": {}}]}
+    content = tiny(tmp_path / "wrong.keras", layers).read_bytes()
+    folder = tmp_path / "fetched"
+    for wrong, said in ((content, "Lambda brings code"), (b"x" * 100, "no zip")):
+        with pytest.raises(StorageError, match=rf"^model-3\.keras: model: .*{said}"):
+            with_results({"model-3.keras": len(wrong)}, wrong).fetch(folder)
+        assert list(folder.iterdir()) == []
 
 
 def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> None:

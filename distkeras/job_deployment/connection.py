@@ -115,20 +115,13 @@ class Connection:
 
         return self._insist(f"{method} {self.url}/api/v1/{path}", attempt)
 
-    def download(
-        self,
-        path: str,
-        target: Path,
-        size: int,
-        check: Callable[[str, Path], None] = lambda name, part: None,
-    ) -> None:
+    def download(self, path: str, target: Path, size: int) -> None:
         """Fetches a file, whole or not at all; begins anew where a connection breaks.
 
         Args:
             path: below ``/api/v1/``.
             target: where to; one that is there is replaced.
             size: bytes that it must have.
-            check: is given the target's name and what came, before it takes the target's place.
 
         Raises:
             ConfigError, AuthenticationError, ServiceError: as ``ask``.
@@ -143,7 +136,6 @@ class Connection:
                 _check(response)
                 with part.open("wb") as stream:
                     _copy(response, stream, size)
-            check(target.name, part)
             os.replace(part, target)
 
         try:

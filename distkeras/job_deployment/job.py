@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distkeras.errors import ConfigError
 from distkeras.job_deployment.connection import Connection, Patience
+from distkeras.job_deployment.fetched import load_fetched
 from distkeras.job_deployment.remote import RemoteJob, check_succeeded
 from distkeras.job_deployment.submission import described, new_key, send, trainer_part
 from distkeras.job_deployment.watching import watch
@@ -188,15 +189,13 @@ class Job:
         Raises:
             JobFailed: the job has not succeeded.
             ServiceError: the server was not reached.
-            StorageError: what it has sent is no model.
+            StorageError: what it has sent is no model, or has more than Keras' own parts.
         """
-        from distkeras.storage import load_model
-
         with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:
             files = [one for one in self.fetch(folder) if one.suffix == ".keras"]
             if [one.name for one in files] == ["model.keras"]:
-                return load_model(files[0])
-            return [load_model(one) for one in sorted(files, key=_number)]
+                return load_fetched(files[0])
+            return [load_fetched(one) for one in sorted(files, key=_number)]
 
     def get_history(self) -> History:
         """What happened in training, window by window; raises as ``get_trained_model``."""

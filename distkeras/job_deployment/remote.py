@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from distkeras.errors import ConfigError, JobFailed, ServiceError, StorageError
+from distkeras.errors import JobFailed, ServiceError
 from distkeras.job_deployment.connection import Connection
-from distkeras.punchcard.checks import check_model_file
 from distkeras.punchcard.job_file import ENDED
 from distkeras.punchcard.outputs import RESULT
-from distkeras.punchcard.weights import check_weights
 
 __all__ = ["RemoteJob"]
 
 #: Seconds between two questions to the server.
 LOOK = 1.0
-#: Bytes beyond any model that could be fetched.
-_MOST = 1 << 42
 
 
 class RemoteJob:
@@ -89,7 +85,6 @@ class RemoteJob:
         Raises:
             JobFailed: it has not succeeded.
             ServiceError: the server was not reached, or has no results.
-            StorageError: a model is none of Keras' own parts; it is not kept.
         """
         check_succeeded(self.told())
         sizes = self.connection.ask("GET", f"jobs/{self.name}/results")
@@ -100,24 +95,11 @@ class RemoteJob:
             if not RESULT.fullmatch(name):
                 raise ServiceError(f"{self.connection.url}: offers a result named {name!r}")
             target = folder / name
-            self.connection.download(
-                f"jobs/{self.name}/results/{name}", target, sizes[name], _check_result
-            )
+            self.connection.download(f"jobs/{self.name}/results/{name}", target, sizes[name])
             found.append(target)
         if not found:
             raise ServiceError(f"{self.connection.url}: job {self.name} has no results any more")
         return found
-
-
-def _check_result(name: str, part: Path) -> None:
-    """Refuses a model that has more than Keras' own parts: the server may be anybody's by now."""
-    if not name.endswith(".keras"):
-        return
-    try:
-        check_model_file(part, _MOST)
-        check_weights(part)
-    except ConfigError as error:
-        raise StorageError(f"{name}: {error}") from None
 
 
 def check_succeeded(told: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,10 +17,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from distkeras.errors import ConfigError
-from tasks.config import load_experiment
-from tests.punchcard.served import Server, secret_of, until
+from distkeras.job_deployment.kept import KeptSubmission
+from distkeras.job_deployment.remote import RemoteJob
+from distkeras.job_deployment.submission import described, new_key
+from distkeras.punchcard.job_file import ENDED
+from tasks.config import SubmitSpec, load_experiment
+from tasks.progress import Reporter
+from tasks.submit import Submission
+from tests.punchcard.served import Server, secret_of, tiny, until
 from tests.tasks.standin import FAILS, WAITS
 from tests.tasks.test_bad_input import SEVERAL, the_error
+from tests.tasks.test_progress import Visualiser
 from tests.tasks.workspace import CONFIG, MODEL, Run, Workspace
 
 SECRET = {"DISTKERAS_SECRET": secret_of("ann")}
@@ -45,8 +53,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Reads all that tests write; its jobs are ``standin``'s."""
     options = ("--data-root", str(tmp_path_factory.getbasetemp()), "--max-running", "8")
     folder = tmp_path_factory.mktemp("server")
-    with Server(folder, *options, module="tests.tasks.standin") as running:
-        yield running
+    server = Server(folder, *options, module="tests.tasks.standin")
+    server.users("ann", "bob", "eve")
+    with server:
+        yield server
 
 
 @pytest.fixture
@@ -182,6 +192,42 @@ def test_a_run_that_was_killed_finds_its_job_again(server: Server, workspace: Wo
     assert job["name"] == f"Train-{trained.name}"
     assert [one["id"] for one in jobs_of(server, "bob")] == [job["id"]]
     assert workspace.leftovers() == []
+
+
+class AnewError(Exception):
+    """The trainer is made, as for a job that is submitted."""
+
+
+def make_none() -> Any:
+    raise AnewError
+
+
+def sent(server: Server, place: Path, seed: int) -> RemoteJob:
+    """The job of a run that was killed; its key and bytes are kept beside the place."""
+    model = tiny(place.with_name("tiny.keras"))
+    values = server.values(f"Train-{place.name}")
+    values["trainer"]["arguments"] = {"seed": seed}
+    beside = KeptSubmission(place.with_name(f".{place.name}.job"))
+    kept = beside.keep(server.url, new_key(), described(values, model), model)
+    return kept.send(server.connection("eve"))
+
+
+@pytest.mark.parametrize("fate", ["failed", "cancelled", "lost", "elsewhere"])
+def test_a_job_of_which_nothing_can_come_any_more_is_submitted_anew(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fate: str
+) -> None:
+    monkeypatch.setenv("DISTKERAS_SECRET", secret_of("eve"))
+    place, reporter = tmp_path / "0123456789ab", Reporter(Visualiser(), io.StringIO())
+    job = sent(server, place, {"failed": FAILS, "cancelled": WAITS}.get(fate, 0))
+    if fate == "cancelled":
+        job.cancel()
+    until(lambda: job.told()["state"] in ENDED, "its end")
+    if fate == "lost":
+        shutil.rmtree(server.state / "results" / job.name)
+    url = server.url.replace("127.0.0.1", "localhost") if fate == "elsewhere" else server.url
+    with pytest.raises(AnewError):
+        Submission(SubmitSpec(url=url), place, reporter).train(make_none, server.data)
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".job")] == []
 
 
 @pytest.fixture

@@ -241,9 +241,8 @@ def blind(tmp_path: Path) -> Iterator[Server]:
 
 def several(workspace: Workspace, changes: list[str]) -> Run:
     """Trains with each of the changes, in one process."""
-    tasks = [("Train", (change,) if isinstance(change, str) else change) for change in changes]
-    source = SEVERAL.replace("set=change", "set=tuple(change)")
-    (workspace.folder / "several.py").write_text(f"CHANGES = {tasks!r}\n{source}")
+    tasks = [("Train", [change]) for change in changes]
+    (workspace.folder / "several.py").write_text(f"CHANGES = {tasks!r}\n{SEVERAL}")
     command = workspace.command()
     command[4:] = ["several", "Several"]
     return workspace.run(command, **SECRET)
@@ -257,7 +256,7 @@ def test_what_the_server_refuses_or_fails_at_is_one_line_each(
         config.write(f'\n[train.submit]\nurl = "{server.url}"\n')
     cannot = "train.submit: a job cannot carry this: model: config.json: "
     wrong = {
-        "train.model.function=small:anonymous": f"{cannot}Lambda brings code of its own",
+        "train.model.function=small:anonymous": "keras_model cannot be copied: ",
         "train.model.function=small:own": f"{cannot}'small>Own' is no part of Keras",
         "train.submit.num_executors=99": "num_executors is 99, but this server allows 16",
         "train.submit.master=yarn": "master: this server has local",

@@ -116,6 +116,7 @@ _OPTIONAL = (
     "memory_mb",
     "compression",
     "overlap",
+    "num_parameter_servers",
 )
 
 
@@ -167,6 +168,9 @@ class TrainSpec(_Section):
     )
     overlap: bool | None = Field(
         None, description="Train a worker's next window while one is exchanged; default: false."
+    )
+    num_parameter_servers: int | None = Field(
+        None, ge=1, description="Processes that share the center; default: 1, the driver."
     )
     checkpoint_seconds: float = Field(
         60.0,

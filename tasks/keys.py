@@ -46,8 +46,10 @@ def train_parts(experiment: Experiment) -> dict[str, Any]:
         DataError: the model's file is not there.
     """
     spec = experiment.train
-    # How often it is saved meanwhile, and how long who waits, does not change what is learned.
-    config = spec.model_dump(mode="json", exclude={"checkpoint_seconds", *DEADLINES})
+    # How often it is saved meanwhile, how long who waits, and how many processes keep the center
+    # does not change what is learned.
+    apart = {"checkpoint_seconds", "num_parameter_servers", *DEADLINES}
+    config = spec.model_dump(mode="json", exclude=apart)
     return {"model": _model_digest(spec.model), "config": config}
 
 

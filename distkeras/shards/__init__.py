@@ -18,10 +18,10 @@ windows: while the coordinator counts none, each shard merges what it counted so
 slice, which is read afterwards while training goes on.
 
 Rules are elementwise, so slices give what the whole gives. One worker, or a synchronous rule, ends
-at the center that one server has, bit for bit. Several may be merged in another order by each shard,
-and each counts for itself: DynSGD's tau is the updates that this shard has merged since the worker's
-last exchange, which is the coordinator's, in the history, but for windows on their way. With the
-codec top-k, it is the largest weights of each slice that travel.
+at the center that one server has, bit for bit. Several may be merged in another order by each
+shard, and each counts for itself: DynSGD's tau is the updates that this shard has merged since the
+worker's last exchange, which is the coordinator's, in the history, but for windows on their way.
+With the codec top-k, it is the largest weights of each slice that travel.
 
 Source: Li et al., "Scaling Distributed Machine Learning with the Parameter Server", OSDI 2014.
 

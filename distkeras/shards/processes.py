@@ -95,11 +95,11 @@ class ShardProcesses:
         self._processes: list[_Process] = []
         late = threading.Timer(START_TIMEOUT, self._give_up)
         late.daemon = True
-        late.start()
         try:
             # All are started before the first is waited for.
             for number, size in enumerate(plan.cuts.sizes):
                 self._processes.append(_Process(number, size, opening))
+            late.start()
             for process, part in zip(self._processes, parts, strict=True):
                 process.tell(plan, part)
             self.ports = [process.listens() for process in self._processes]
@@ -144,7 +144,7 @@ class ShardProcesses:
             process.end(deadline)
 
     def _give_up(self) -> None:
-        for process in list(self._processes):
+        for process in self._processes:
             process.is_overdue()
 
 

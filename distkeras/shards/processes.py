@@ -85,6 +85,7 @@ class ShardProcesses:
 
     Attributes:
         ports: of each.
+        pids: likewise, the numbers of the processes.
 
     Raises:
         EnvironmentProblem: if one of them cannot serve.
@@ -103,6 +104,7 @@ class ShardProcesses:
             for process, part in zip(self._processes, parts, strict=True):
                 process.tell(plan, part)
             self.ports = [process.listens() for process in self._processes]
+            self.pids = [process.pid for process in self._processes]
         except BaseException:
             self.end()
             raise
@@ -165,6 +167,11 @@ class _Process:
             env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
             start_new_session=True,
         )
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
 
     @property
     def name(self) -> str:

@@ -64,7 +64,7 @@ def learned(rule: str, channel: ShardedChannel | ParameterServer) -> None:
 
 
 def pids(server: Coordinator) -> list[int]:
-    return [one._process.pid for one in server.shards._processes]
+    return server.shards.pids
 
 
 def until(condition: Callable[[], bool]) -> None:

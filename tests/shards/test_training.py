@@ -133,12 +133,13 @@ def test_a_worker_that_is_killed_changes_nothing(
 @pytest.mark.parametrize("compression", ["int8", "top-k:0.2"])
 def test_two_workers_learn(rows: dict[str, np.ndarray], compression: str) -> None:
     cut = trainer(DOWNPOUR, 2, num_workers=2, num_epoch=30, compression=compression)
+    untrained = np.mean(np.square(rows["label"] - cut.keras_model(rows["features"])[:, 0]))
     validation = Validation(rows, keep_best="val_loss")
     model = cut.train(rows, validation=validation, stop=[TargetMetric("val_loss", 0.1)])
-    assert cut.history.validations[-1].measures["val_loss"] < 0.2
-    found = model.evaluate(rows["features"], rows["label"], verbose=0)
+    found = np.mean(np.square(rows["label"] - model(rows["features"])[:, 0]))
+    assert found < untrained / 2
     best = min(one.measures["val_loss"] for one in cut.history.validations)
-    np.testing.assert_allclose(found, best, rtol=1e-4)
+    np.testing.assert_allclose(found, best, rtol=1e-3)
 
 
 def test_a_server_that_is_killed_ends_the_training(rows: dict[str, np.ndarray]) -> None:

@@ -1,9 +1,10 @@
-"""How many exchanges a second does one parameter server make, beside a bare echo of the bytes?
+"""How many exchanges a second does a parameter server make, beside a bare echo of the bytes?
 
 Clients are processes that train nothing: each sends a vector and takes the answer, again and
 again. Against the server (DOWNPOUR, in this process) stands an echo over TCP without frames,
 checks or merging: a thread for each client receives as many bytes into one buffer and sends them
-back. CPU seconds are those of all of the process, per exchange.
+back. Beside the server alone stand those with shards, in processes of their own. CPU seconds are
+those of all of the process, and of the shards', per exchange.
 
     python benchmarks/parameter_server.py
     python benchmarks/parameter_server.py --full
@@ -12,11 +13,13 @@ back. CPU seconds are those of all of the process, per exchange.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import compared
@@ -28,6 +31,9 @@ from rich.table import Table
 from distkeras.conversation import Update
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
+from distkeras.shards.channel import Line, ShardedChannel
+from distkeras.shards.coordinator import Coordinator
+from distkeras.shards.processes import Opening, ShardProcesses, started
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tcp import TcpServer
 
@@ -36,6 +42,14 @@ PATIENCE = 300.0
 #: Vectors that are in memory for each client: sent, answered, received, kept, and the center that
 #: it adopted.
 VECTORS = 5
+
+#: What is compared: how clients are answered, and by how many parameter servers.
+KINDS = {
+    "echoed": ("echoed", 1),
+    "served": ("served", 1),
+    "2 shards": ("served", 2),
+    "4 shards": ("served", 4),
+}
 
 Address = tuple[str, int]
 #: Makes one exchange, given how many were made before.
@@ -49,12 +63,20 @@ class Client(NamedTuple):
     token: bytes
     size: int
     seconds: float
+    shards: tuple[Address, ...] = ()
+
+    def channel(self) -> TcpChannel | ShardedChannel:
+        """To the parameter server, or to several."""
+        if self.shards:
+            line = Line(self.token, PATIENCE)
+            return ShardedChannel(self.address, self.shards, self.size, line)
+        return TcpChannel(self.address, self.token, self.size, PATIENCE)
 
     @contextmanager
     def served(self, number: int) -> Iterator[Exchange]:
         """Exchanges with the parameter server."""
         vector, loss = np.full(self.size, 1e-6, np.float32), np.zeros(1, np.float32)
-        with TcpChannel(self.address, self.token, self.size, PATIENCE) as channel:
+        with self.channel() as channel:
             channel.join(number, 0, 1)
             yield lambda done: channel.exchange(Update(number, 0, 0, done, 1, loss, vector, 0.0))
             channel.leave(number, 0, 0.0)
@@ -80,22 +102,57 @@ def work(client: Client, kind: str, number: int, together: Any, told: Any) -> No
     told.put((done, lasted, spent))
 
 
+class Place(NamedTuple):
+    """What clients connect to: one address, or with shards theirs too, and their processes."""
+
+    address: Address
+    shards: tuple[Address, ...] = ()
+    pids: tuple[int, ...] = ()
+
+    def spent(self) -> float:
+        """CPU seconds of this process and of the shards."""
+        ticks = 0
+        for pid in self.pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def server(size: int, clients: int, token: bytes) -> Iterator[Address]:
-    """The parameter server."""
+def served(size: int, clients: int, token: bytes, shards: int) -> Iterator[Place]:
+    """The parameter server; with shards, their coordinator and they."""
     center = ParameterServer(np.zeros(size, np.float32), downpour(), workers=clients)
-    with TcpServer(center, token) as tcp:
-        yield tcp.address
+    if shards == 1:
+        with TcpServer(center, token) as tcp:
+            yield Place(tcp.address)
+        return
+    coordinator = Coordinator(center, shards, None)
+    with TcpServer(coordinator, token) as tcp:
+        ports = started(coordinator, Opening("127.0.0.1", token, timeout=PATIENCE))
+        running = coordinator.shards
+        assert isinstance(running, ShardProcesses)
+        try:
+            addresses = tuple(("127.0.0.1", port) for port in ports)
+            yield Place(tcp.address, addresses, tuple(running.pids))
+        finally:
+            coordinator.end()
 
 
-def measured(kind: str, size: int, clients: int, seconds: float) -> Run:
+@contextmanager
+def echoed(size: int, clients: int) -> Iterator[Place]:
+    """The echo."""
+    with echo.server(size, clients) as address:
+        yield Place(address)
+
+
+def measured(kind: str, shards: int, size: int, clients: int, seconds: float) -> Run:
     """Exchanges of all clients at once; the rate, and CPU milliseconds of an exchange."""
     spawn, token = multiprocessing.get_context("spawn"), secrets.token_bytes(32)
     together, told = spawn.Barrier(clients + 1), spawn.Queue()
-    serve: Callable[..., AbstractContextManager[Address]]
-    serve = partial(server, token=token) if kind == "served" else echo.server
-    with serve(size, clients) as address:
-        client = Client(address, token, size, seconds)
+    serve: Callable[..., AbstractContextManager[Place]]
+    serve = partial(served, token=token, shards=shards) if kind == "served" else echoed
+    with serve(size, clients) as place:
+        client = Client(place.address, token, size, seconds, place.shards)
         processes = [
             spawn.Process(target=work, args=(client, kind, number, together, told), daemon=True)
             for number in range(clients)
@@ -103,9 +160,9 @@ def measured(kind: str, size: int, clients: int, seconds: float) -> Run:
         for process in processes:
             process.start()
         together.wait(PATIENCE)
-        spent = time.process_time()
+        spent = place.spent()
         found = [told.get(timeout=PATIENCE) for _ in processes]
-        spent = time.process_time() - spent
+        spent = place.spent() - spent
         for process in processes:
             process.join(PATIENCE)
     exchanges = sum(done for done, _, _ in found)
@@ -151,15 +208,17 @@ def main() -> None:
                 )
                 continue
             kinds = {
-                kind: partial(measured, kind, size, clients, seconds)
-                for kind in ("echoed", "served")
+                kind: partial(measured, *how, size, clients, seconds) for kind, how in KINDS.items()
             }
             runs = compared.in_turn(kinds, asked.rounds)
-            share = compared.ratio(runs["served"], runs["echoed"], "exchanges_per_second")
+            shares = {
+                kind: compared.ratio(ofone, runs["echoed"], "exchanges_per_second")
+                for kind, ofone in runs.items()
+            }
             for kind, ofone in runs.items():
-                place = f"{size:,}", str(clients)
-                table.add_row(*place, *row(kind, ofone, f"{share:.0%}" * (kind == "served")))
-            figures.append({"size": size, "clients": clients, "runs": runs, "share": share})
+                share = "" if kind == "echoed" else f"{shares[kind]:.0%}"
+                table.add_row(f"{size:,}", str(clients), *row(kind, ofone, share))
+            figures.append({"size": size, "clients": clients, "runs": runs, "shares": shares})
     compared.shown(table, "parameter_server", asked.full, {"cells": figures, "seconds": seconds})
 
 

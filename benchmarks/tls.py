@@ -52,7 +52,7 @@ def measured(size: int, seconds: float, tls: bool) -> float:
     """The same, in a process of its own."""
     server = ParameterServer(np.zeros(size, np.float32), downpour())
     token = secrets.token_bytes(32)
-    context, trust = guard() if tls else (None, None)
+    context, trust, _ = guard() if tls else (None, None, None)
     with (
         TcpServer(server, token, Place(tls=context)) as tcp,
         multiprocessing.get_context("spawn").Pool(1) as pool,

@@ -7,6 +7,7 @@ The rooms, each of which imports only those above it::
     messages           frames on the wire
     server             the center and who has merged what
     transport/         channels from a worker to the server
+    shards/            several servers, each with a slice of the center
     worker             the training loop of one worker
     replica            the model in a worker: the compiled window
     engines/           where workers run: Spark

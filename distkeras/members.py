@@ -106,9 +106,11 @@ class Members:
                 f"worker {partition} found {new.rows} rows on attempt {new.attempt}, but "
                 f"{known.rows} before: the DataFrame is not the same when it is read again"
             )
-        if new.attempt > known.attempt and known.answer is None:
-            # Not for the same attempt, which may be told twice: both know where it starts.
-            known.adopted, known.clock = new.adopted, new.clock
+        if new.attempt > known.attempt:
+            known.pending = None  # It is told to send that window again, which may be another then.
+            if known.answer is None:
+                # Not for the same attempt, which may be told twice: both know where it starts.
+                known.adopted, known.clock = new.adopted, new.clock
         # Whoever has left has trained all its windows: a copy of it may come, and be ended.
         known.attempt, known.behind = new.attempt, 0
         return known
@@ -125,6 +127,11 @@ class Members:
             raise ProtocolError(f"worker {partition} spoke before it joined")
         _refuse_older(known, partition, attempt)
         return known
+
+    @property
+    def sequences(self) -> dict[int, int]:
+        """Of each worker the window that is expected next."""
+        return {partition: known.sequence for partition, known in self._known.items()}
 
     def waiting(self) -> list[Member]:
         """Those whose windows wait for the others of their round, by partition."""

@@ -35,7 +35,8 @@ class Kind(IntEnum):
     """What a frame is for; the first three are the handshake.
 
     PATIENCE says that the server waits for other workers and has not forgotten this one; ALIVE
-    that a worker is still at work.
+    that a worker is still at work. From COMMIT on they are for a shard (``shards``): COMMIT has a
+    window merged that came with UPDATE, and MARK, CENTER and STATE are the driver's.
     """
 
     CHALLENGE = 1
@@ -51,6 +52,10 @@ class Kind(IntEnum):
     REFUSED = 11
     PATIENCE = 12
     ALIVE = 13
+    COMMIT = 14
+    MARK = 15
+    CENTER = 16
+    STATE = 17
 
 
 class Header(NamedTuple):
@@ -61,7 +66,8 @@ class Header(NamedTuple):
         partition: the worker's partition of the data, from 0.
         attempt: which try at that partition; a larger one supersedes a smaller one.
         epoch: from 0.
-        sequence: the window's number within the partition, from 0, over all epochs.
+        sequence: the window's number within the partition, from 0, over all epochs; in JOIN, of
+            a shard, the one that the coordinator expects next.
         rows: rows in the window; in JOIN, rows in the partition; in WELCOME and ANSWER, rows that
             were merged into the center so far.
         staleness: in ANSWER, see ``conversation.Answer``.

@@ -212,6 +212,15 @@ class ParameterServer:
             self.failures.append(failure)
         self.attendance.failed(failure)
 
+    def expected(self, partition: int, attempt: int) -> int:
+        """The number of the window that is the worker's next.
+
+        Raises:
+            DistkerasError: if the worker has not joined, or a newer attempt has.
+        """
+        with self._lock:
+            return self._members.of(partition, attempt).sequence
+
     def center_now(self) -> tuple[Vector, int, float]:
         """The center, the rows that were merged into it, and the time, of one moment."""
         with self._lock:

@@ -36,6 +36,7 @@ from distkeras.names import Columns
 from distkeras.replica import Replica, ReplicaSpec, travelling
 from distkeras.schedule import Schedule
 from distkeras.server import ParameterServer
+from distkeras.shards.coordinator import Coordinator
 from distkeras.vectors import Vector
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class Training:
         )
         # Building one here finds what would fail on every worker, and names the metrics.
         self._replica = _probe(self._spec)
-        self.server = self._served()
         self._held = ExitStack()
+        self.server = self._served()
         # Another training's checkpoint is refused before the validation's files are there.
         self._keeper = self._kept()
         found = None if self._keeper is None else self._keeper.find()
@@ -146,7 +147,8 @@ class Training:
     @property
     def center(self) -> Vector:
         """The weights to return, shape (P,): the center, or the best one if that is kept."""
-        return self.server.center if self.monitor.best is None else self.monitor.best
+        best = self.monitor.best
+        return self.server.center_now()[0] if best is None else best
 
     def run(self, tell: Callable[[Progress], None]) -> None:
         """Trains.
@@ -161,6 +163,8 @@ class Training:
         """
 
         def watch() -> None:
+            if isinstance(self.server, Coordinator):
+                self.server.check()
             tell(progress(self.server, self.total, self.server.now()))
             self.monitor.look()
             if self._keeper is not None:
@@ -197,12 +201,12 @@ class Training:
                 f"{self._trainer.num_epoch} epochs = {self.total} were to be; "
                 f"workers that did not finish: {unfinished or 'none'}"
             )
-        if not np.isfinite(self.server.center).all():
+        if not np.isfinite(self.server.center_now()[0]).all():
             raise TrainingDiverged("a weight of the center became infinite in the last window")
 
     def _served(self) -> ParameterServer:
         weights = [variable.numpy() for variable in travelling(self._model)]
-        return ParameterServer(
+        whole = ParameterServer(
             self._replica.layout.flatten(weights),
             self._trainer.rule,
             tuple(self._replica.metric_names),
@@ -214,6 +218,21 @@ class Training:
             # A simulation's clock begins at 0, and goes on when the engine runs.
             now=time.time if self._course.conditions is None else float,
         )
+        if self._trainer.num_parameter_servers == 1:
+            return whole
+        return self._cut(whole)
+
+    def _cut(self, whole: ParameterServer) -> Coordinator:
+        """The server whose center has several servers."""
+        count = self._trainer.num_parameter_servers
+        if self._course.conditions is not None:
+            raise ConfigError(
+                f"num_parameter_servers is {count}, but must be 1: a simulation's server takes no "
+                "time, so that others would save none"
+            )
+        coordinator = Coordinator(whole, count, self._trainer.compression)
+        self._held.callback(coordinator.end)
+        return coordinator
 
     def _monitored(self) -> Monitor:
         course = self._course
@@ -243,18 +262,19 @@ class Training:
     def _identity(self) -> dict[str, Any]:
         """What must be the same where a checkpoint is gone on from: who trains which row when."""
         trainer = self._trainer
+        codec = codec_of(trainer.compression)
         return {
             "rule": trainer.rule.name,
             "workers": self._partitions,
             "num_epoch": trainer.num_epoch,
             "batch_size": trainer.batch_size,
             "communication_window": trainer.communication_window,
-            "compression": self.server.codec.name if self.server.codec.lossy else None,
+            "compression": codec.name if codec.lossy else None,
             "seed": trainer.seed,
             "shuffle": self._course.shuffle,
             "rows": self._summary.rows,
             "rows of Spark's partitions": list(self._summary.partition_rows),
-            "parameters": len(self.server.center),
+            "parameters": self._replica.layout.size,
             "metrics": list(self.server.metrics),
         }
 
@@ -286,7 +306,7 @@ class Training:
             worker_timeout=trainer.worker_timeout,
             address=("", trainer.master_port),
             callbacks=trainer.callbacks,
-            codec=self.server.codec,
+            codec=codec_of(trainer.compression),
             run=self.run_id,
             overlap=trainer.overlap,
         )

@@ -51,6 +51,7 @@ _OPTIONAL = (
     "memory_mb",
     "compression",
     "overlap",
+    "num_parameter_servers",
 )
 #: As a Punchcard server does, which is not told.
 _CHECKPOINT_SECONDS = 60.0
@@ -104,6 +105,9 @@ class TrainSpec(Section):
     )
     overlap: bool | None = Field(
         None, description="Train a worker's next window while one is exchanged; default: false."
+    )
+    num_parameter_servers: int | None = Field(
+        None, ge=1, description="Processes that share the center; default: 1, the driver."
     )
     checkpoint_seconds: float = Field(
         _CHECKPOINT_SECONDS,

@@ -74,6 +74,16 @@ def test_the_next_attempt_takes_the_place_of_the_first_in_a_round(rounds: Parame
     assert rounds.rows_merged == 8
 
 
+def test_a_window_that_waits_goes_with_its_attempt(rounds: ParameterServer) -> None:
+    assert rounds.offer(update(0, [2, 0, 0])) is None
+    assert rounds.join(0, 1, rows=8).sequence == 0
+    # The new attempt was told to send it, so nobody may merge the old one's meanwhile.
+    assert rounds.offer(update(0, [4, 0, 0], partition=1)) is None
+    assert rounds.clock == 0
+    assert rounds.offer(update(0, [6, 0, 0], attempt=1)) is not None
+    assert rounds.center.tolist() == [5, 0, 0]
+
+
 def test_the_mean_of_a_round_does_not_depend_on_who_came_first() -> None:
     vectors = np.random.default_rng(0).normal(size=(5, WIDTH)).astype(np.float32) * 1e3
     centers = []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import os
 import ssl
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from distkeras.errors import ConfigError
-from distkeras.transport.tls import Trust, context_of
+from distkeras.transport.tls import Trust, context_of, context_with, server_context
 
 __all__ = ["Certificate", "Guard", "guard"]
 
@@ -42,10 +40,12 @@ class Guard(NamedTuple):
     Attributes:
         context: of the server.
         trust: for the workers.
+        pem: key and certificate, for other processes of this machine that serve as well.
     """
 
     context: ssl.SSLContext
     trust: Trust
+    pem: str
 
 
 def guard(own: Certificate | None = None) -> Guard:
@@ -60,27 +60,21 @@ def guard(own: Certificate | None = None) -> Guard:
     if own is not None:
         authority = own.certificate if own.authority is None else own.authority
         trust = Trust(_text(authority), own.authority is not None)
-        return Guard(_server(own.certificate, own.key), trust)
+        context = _server(own.certificate, own.key)
+        pem = "\n".join(path.read_text("ascii") for path in (own.key, own.certificate))
+        return Guard(context, trust, pem)
     key, certificate = _made()
-    # Python's ssl takes a key from a file only; this one is there for a moment and for its owner.
-    with tempfile.TemporaryDirectory(prefix="distkeras-") as folder:
-        path = Path(folder, "run.pem")
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(key + certificate)
-        return Guard(_server(path, path), Trust(certificate.decode(), False))
+    pem = (key + certificate).decode()
+    return Guard(context_with(pem), Trust(certificate.decode(), False), pem)
 
 
 def _server(certificate: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        # A password is asked for nowhere: a key that has one is refused.
-        context.load_cert_chain(certificate, key, password=lambda: b"")
+        return server_context(certificate, key)
     except (OSError, ValueError) as problem:
         raise ConfigError(
             f"cannot use the certificate {certificate} with {key}: {problem}"
         ) from None
-    return context
 
 
 def _text(path: Path) -> str:

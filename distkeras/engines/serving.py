@@ -11,6 +11,8 @@ from distkeras.engines.addresses import Endpoint
 from distkeras.engines.certificates import guard
 from distkeras.engines.task import Job
 from distkeras.server import ParameterServer
+from distkeras.shards.coordinator import Coordinator
+from distkeras.shards.processes import Opening, started
 from distkeras.transport.place import Place
 from distkeras.transport.tcp import TcpServer
 
@@ -19,7 +21,7 @@ __all__ = ["serving"]
 
 @contextmanager
 def serving(server: ParameterServer, job: Job, at: Endpoint) -> Iterator[tuple[TcpServer, Job]]:
-    """Opens the server's port for one run, with a secret of its own.
+    """Opens the server's port for one run, with a secret of its own, and starts its shards.
 
     Args:
         server: the center.
@@ -27,7 +29,8 @@ def serving(server: ParameterServer, job: Job, at: Endpoint) -> Iterator[tuple[T
         at: where the server listens.
 
     Returns:
-        What listens, and the job with where and the secret.
+        What listens, and the job with where and the secret. Shards outlive it: the center is
+        asked for when the workers have ended.
 
     Raises:
         EnvironmentProblem: if this machine cannot listen there.
@@ -35,8 +38,13 @@ def serving(server: ParameterServer, job: Job, at: Endpoint) -> Iterator[tuple[T
     """
     token = secrets.token_bytes(32)
     guarded = guard(at.certificate) if at.tls else None
-    context, trust = guarded or (None, None)
+    context, trust, pem = guarded or (None, None, "")
     place = Place(at.bind, at.port, at.retries, context)
     with TcpServer(server, token, place, job.timeout) as tcp:
         address = at.host, tcp.address[1]
-        yield tcp, replace(job, address=address, token=token, trust=trust)
+        told = replace(job, address=address, token=token, trust=trust)
+        if isinstance(server, Coordinator):
+            where = Opening(at.bind, token, at.port, at.retries, pem, trust, job.timeout)
+            ports = started(server, where)
+            told = replace(told, shards=tuple((at.host, port) for port in ports))
+        yield tcp, told

@@ -21,6 +21,7 @@ from distkeras.logs import logger
 from distkeras.names import KEY, SAMPLE_WEIGHT, Columns, feature
 from distkeras.rules import Rule
 from distkeras.schedule import Schedule
+from distkeras.shards.channel import Line, ShardedChannel
 from distkeras.spool import Spool
 from distkeras.transport.client import TcpChannel
 from distkeras.transport.tls import Trust
@@ -61,6 +62,7 @@ class Job:
         codec: how vectors travel.
         run: what the log calls the training.
         overlap: whether a window is trained while the one before is exchanged.
+        shards: (host, port) of each shard of the center, in their order; none where it is whole.
     """
 
     spec: ReplicaSpec
@@ -79,14 +81,18 @@ class Job:
     codec: Codec = RAW
     run: str = ""
     overlap: bool = False
+    shards: tuple[tuple[str, int], ...] = ()
 
     def __repr__(self) -> str:
         """Without the token: a job may be printed."""
         return f"Job({self.rule.name}, server={self.address[0]}:{self.address[1]})"
 
-    def channel(self) -> TcpChannel:
+    def channel(self) -> TcpChannel | ShardedChannel:
         """A worker's line to the server; it connects at the first call."""
         size = self.layout.size
+        if self.shards:
+            line = Line(self.token, self.timeout, self.trust, self.codec)
+            return ShardedChannel(self.address, self.shards, size, line)
         return TcpChannel(self.address, self.token, size, self.timeout, self.trust, self.codec)
 
     def listener(self, who: Assignment, rows: int, replica: Trainee) -> Callbacks | None:

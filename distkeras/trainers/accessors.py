@@ -33,6 +33,7 @@ class Accessors:
     max_prefetch: int
     compression: str | None
     overlap: bool
+    num_parameter_servers: int
     default_window: ClassVar[int | None]
     learning_rate_is_the_rules: ClassVar[bool]
     history: History
@@ -124,6 +125,15 @@ class Accessors:
         if not isinstance(overlap, bool):
             raise ConfigError(f"overlap is {overlap!r}, but must be True or False")
         self.overlap = overlap
+
+    def get_num_parameter_servers(self) -> int:
+        """Servers that share the center."""
+        return self.num_parameter_servers
+
+    def set_num_parameter_servers(self, num_parameter_servers: int) -> None:
+        """Sets the servers that share the center; 1: the driver alone."""
+        value = positive_int("num_parameter_servers", num_parameter_servers)
+        self.num_parameter_servers = value
 
     def get_features_column(self) -> Any:
         """The name of the features' column, or several."""

@@ -17,7 +17,7 @@ __all__ = ["EnsembleTrainer", "SingleTrainer"]
 
 
 class Alone(Trainer):
-    """A trainer whose workers share nothing, so that nothing can be compressed or overlap.
+    """A trainer whose workers share nothing, so that nothing is compressed, overlaps or is cut.
 
     Arguments as ``Trainer``.
     """
@@ -29,6 +29,10 @@ class Alone(Trainer):
             raise ConfigError(f"compression is {self.compression!r}, but must be None: {lone}")
         if self.overlap:
             raise ConfigError(f"overlap is True, but must be False: {lone}")
+        if self.num_parameter_servers != 1:
+            raise ConfigError(
+                f"num_parameter_servers is {self.num_parameter_servers}, but must be 1: {lone}"
+            )
 
 
 class SingleTrainer(Alone):

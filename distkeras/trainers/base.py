@@ -56,6 +56,8 @@ class Trainer(Accessors, ABC):
         max_prefetch: windows whose rows a worker assembles ahead, in a thread, while it trains.
         overlap: train a worker's next window while one is exchanged, and correct it by the answer
             afterwards: ``distkeras.overlap``. For asynchronous rules.
+        num_parameter_servers: processes beside the driver that share the center, for where one
+            server is what workers wait for: ``distkeras.shards``. 1: the driver has it all.
         timeout: seconds that a worker waits for the parameter server, and of its silence after
             which Spark's next attempt at its rows may take over.
         worker_timeout: seconds that a worker may be connected and silent before the training
@@ -113,6 +115,7 @@ class Trainer(Accessors, ABC):
         max_prefetch: int = 0,
         compression: str | None = None,
         overlap: bool = False,
+        num_parameter_servers: int = 1,
         timeout: float = 60.0,
         worker_timeout: float = 600.0,
         round_timeout: float = 600.0,
@@ -144,6 +147,7 @@ class Trainer(Accessors, ABC):
         self.set_max_prefetch(max_prefetch)
         self.set_compression(compression)
         self.set_overlap(overlap)
+        self.set_num_parameter_servers(num_parameter_servers)
         self.timeout = positive("timeout", timeout)
         self.worker_timeout = positive("worker_timeout", worker_timeout)
         self.round_timeout = positive("round_timeout", round_timeout)

@@ -110,17 +110,7 @@ class TcpChannel:
 
     def exchange(self, update: Update) -> Answer:
         """See ``ParameterServer.exchange``."""
-        request = Header(
-            Kind.UPDATE,
-            partition=update.partition,
-            attempt=update.attempt,
-            epoch=update.epoch,
-            sequence=update.sequence,
-            rows=update.rows,
-            wait=update.wait,
-            codec=self._codec.number,
-        )
-        header, payload = self._call(Kind.ANSWER, request, update.metrics, update.payload)
+        header, payload = self._send(Kind.ANSWER, update)
         vector = self._vector(header, payload, self._codec.answers)
         return Answer(vector, header.staleness, header.rows, header.stop)
 
@@ -144,6 +134,19 @@ class TcpChannel:
         if self._heart is None:
             every = min(HEARTBEAT, self._timeout / 6, silence / 6)
             self._heart = Heart(self._dial, sign, every, self._timeout)
+
+    def _send(self, expected: Kind, update: Update) -> tuple[Header, npt.NDArray[np.uint8]]:
+        request = Header(
+            Kind.UPDATE,
+            partition=update.partition,
+            attempt=update.attempt,
+            epoch=update.epoch,
+            sequence=update.sequence,
+            rows=update.rows,
+            wait=update.wait,
+            codec=self._codec.number,
+        )
+        return self._call(expected, request, update.metrics, update.payload)
 
     def _call(
         self, expected: Kind, request: Header, *parts: bytes | Vector | Buffer

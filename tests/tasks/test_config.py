@@ -55,6 +55,7 @@ def test_defaults() -> None:
         ('train.metrics=["mae", "mse"]', "metrics", ("mae", "mse")),
         ("train.metrics=[]", "metrics", ()),
         ("train.overlap=true", "overlap", True),
+        ("train.num_parameter_servers=2", "num_parameter_servers", 2),
     ],
 )
 def test_overrides(override: str, key: str, value: object) -> None:
@@ -133,6 +134,7 @@ def test_output_may_be_below_the_home_directory(monkeypatch: pytest.MonkeyPatch)
         ("train.trainer=DAG", "unknown trainer; did you mean 'ADAG'? known: "),
         ("train.trainer=fit", "unknown trainer; known: "),
         ("train.rho=2", "train: ADAG takes no rho: remove train.rho"),
+        ("train.num_parameter_servers=0", "input should be greater than or equal to 1"),
         ("train.compression=zip", "train: compression is 'zip', but must be None, \"bfloat16\""),
     ],
 )

@@ -82,7 +82,7 @@ def listening(context: ssl.SSLContext) -> TcpServer:
 
 
 def test_a_run_with_a_certificate_of_its_own() -> None:
-    context, trust = guard()
+    context, trust, _ = guard()
     with listening(context) as tcp, channel(tcp, trust) as worker:
         worker.join(0, 0, 8)
         answer = worker.exchange(update(0, [1, 2, 3]))
@@ -91,7 +91,7 @@ def test_a_run_with_a_certificate_of_its_own() -> None:
 
 
 def test_a_large_vector_arrives_whole() -> None:
-    context, trust = guard()
+    context, trust, _ = guard()
     server = server_of(downpour())
     server.center = np.zeros(3_000_000, np.float32)
     sent = np.arange(3_000_000, dtype=np.float32)
@@ -104,7 +104,7 @@ def test_a_large_vector_arrives_whole() -> None:
 
 
 def test_nothing_readable_crosses_the_wire() -> None:
-    context, trust = guard()
+    context, trust, _ = guard()
     seen: list[bytes] = []
     vector = np.full(WIDTH, 7.25, np.float32)
 
@@ -135,8 +135,8 @@ def test_nothing_readable_crosses_the_wire() -> None:
 
 
 def test_another_runs_certificate_is_not_accepted() -> None:
-    context, _ = guard()
-    _, other = guard()
+    context, *_ = guard()
+    _, other, _ = guard()
     with (
         listening(context) as tcp,
         channel(tcp, other) as worker,
@@ -146,7 +146,7 @@ def test_another_runs_certificate_is_not_accepted() -> None:
 
 
 def test_who_speaks_no_tls_is_told_nothing() -> None:
-    context, trust = guard()
+    context, trust, _ = guard()
     with listening(context) as tcp:
         with peers.connected(tcp.address) as plain:
             plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -158,7 +158,7 @@ def test_who_speaks_no_tls_is_told_nothing() -> None:
 
 
 def test_a_worker_with_tls_is_not_fooled_by_a_server_without() -> None:
-    _, trust = guard()
+    _, trust, _ = guard()
     server = server_of(downpour())
     with (
         TcpServer(server, TOKEN) as tcp,
@@ -170,7 +170,7 @@ def test_a_worker_with_tls_is_not_fooled_by_a_server_without() -> None:
 
 def test_a_certificate_of_an_authority_must_be_for_the_host(tmp_path: Path) -> None:
     issuer = Issuer(tmp_path, "authority")
-    context, trust = guard(issuer.issue("localhost"))
+    context, trust, _ = guard(issuer.issue("localhost"))
     with listening(context) as tcp:
         with channel(tcp, trust, "localhost") as worker:
             assert worker.join(0, 0, 8).sequence == 0
@@ -183,7 +183,7 @@ def test_a_certificate_of_an_authority_must_be_for_the_host(tmp_path: Path) -> N
 
 def test_a_certificate_alone_is_trusted_by_itself(tmp_path: Path) -> None:
     issued = Issuer(tmp_path, "authority").issue("driver.example")
-    context, trust = guard(Certificate(issued.certificate, issued.key))
+    context, trust, _ = guard(Certificate(issued.certificate, issued.key))
     with listening(context) as tcp, channel(tcp, trust) as worker:
         assert worker.join(0, 0, 8).sequence == 0
 
@@ -204,7 +204,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 def test_the_key_is_nowhere_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    context, trust = guard()
+    context, trust, _ = guard()
     assert "PRIVATE" not in repr((context, trust))
     assert list(tmp_path.iterdir()) == []
 
@@ -231,7 +231,7 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, str], wrong: 
 
 
 def test_a_worker_without_the_token_gets_no_further_with_tls() -> None:
-    context, trust = guard()
+    context, trust, _ = guard()
     with (
         listening(context) as tcp,
         TcpChannel(tcp.address, b"x" * 32, WIDTH, 5.0, trust) as worker,

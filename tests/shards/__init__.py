@@ -1,0 +1,1 @@
+"""A center in several processes."""

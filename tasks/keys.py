@@ -46,8 +46,8 @@ def train_parts(experiment: Experiment) -> dict[str, Any]:
         DataError: the model's file is not there.
     """
     spec = experiment.train
-    # Where it is trained, by how many processes the center is kept, how often it is saved meanwhile,
-    # and how long who waits, does not change what is learned.
+    # Where it is trained, how many processes keep the center, how often it is saved meanwhile, and
+    # how long who waits, does not change what is learned.
     apart = {"submit", "num_parameter_servers", "checkpoint_seconds", *DEADLINES}
     config = spec.model_dump(mode="json", exclude=apart)
     return {"model": _model_digest(spec.model), "config": config}

@@ -49,7 +49,7 @@ def in_spark(session: SparkSession, path: str, count: int) -> Run:
     target = str(Path(path).parent / "scored")
     predictor = ModelPredictor(workloads.model("mlp"), batch_size=BATCH)
     began = time.perf_counter()
-    scored = predictor.predict(session.read.parquet(path)).select("label", "prediction")
+    scored = predictor.predict(session.read.parquet(path), keep=["label"])
     scored.write.mode("overwrite").parquet(target)
     seconds = time.perf_counter() - began
     assert session.read.parquet(target).count() == count

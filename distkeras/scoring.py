@@ -69,8 +69,8 @@ class Scoring:
         batch_size: rows in one call of the model.
         label_col: the column with the targets; read only for the loss.
         loss_col: the column to append with the loss of each row, float64; None for no loss.
-        hidden_cols: columns to read in place of some of ``features_cols``, by the names of these,
-            and to leave out of the output.
+        kept_cols: the columns that come back; None for all that are sent.
+        hidden_cols: columns to read in place of some of ``features_cols``, by the names of these.
         cores: threads that TensorFlow may use in one task.
         names: what the columns that Spark sends are really called, in their order.
         custom_objects: classes and functions that Keras does not know, by name.
@@ -83,6 +83,7 @@ class Scoring:
     batch_size: int
     label_col: str = "label"
     loss_col: str | None = None
+    kept_cols: tuple[str, ...] | None = None
     hidden_cols: Mapping[str, str] = field(default_factory=dict)
     cores: int = 1
     names: tuple[str, ...] = ()
@@ -136,11 +137,8 @@ def input_width(port: Port) -> int | None:
 
 
 def _append(batch: pa.RecordBatch, job: Scoring, first_row: int) -> pa.RecordBatch:
-    columns = {
-        name: column
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-        if name not in job.hidden_cols.values()
-    }
+    kept = batch.schema.names if job.kept_cols is None else job.kept_cols
+    columns = {name: batch.column(name) for name in kept}
     outputs, losses = [np.empty((0, 1), np.float32)] * len(job.output_cols), np.empty(0)
     if batch.num_rows:
         outputs, losses = _predict(batch, job, first_row)

@@ -64,12 +64,14 @@ class Evaluate(ExperimentTask):
         spec = self.experiment.evaluate
         spark = self.start_spark(report)
         test = spark.read.parquet(spark_url(self.input()["preprocess"].place / "test"))
-        predicted = ModelPredictor(model, batch_size=spec.batch_size, loss_col="loss").predict(test)
+        predictor = ModelPredictor(model, batch_size=spec.batch_size, loss_col="loss")
+        others = [name for name in test.columns if name != "features"]
+        predicted = predictor.predict(test, keep=others)
         if not spec.predictions:
             return predicted
         report.phase("predicting")
         kept = spark_url(staging / "predictions")
-        predicted.drop("features").write.parquet(kept)
+        predicted.write.parquet(kept)
         read: DataFrame = spark.read.parquet(kept)
         return read
 

@@ -68,6 +68,24 @@ def test_predictions_are_those_of_keras_and_every_column_stays(frame, features) 
     assert kept["vector"].toArray().tolist() == kept["features"]
 
 
+def test_only_what_is_kept_comes_back_in_that_order(frame, features) -> None:
+    model = network(loss="sparse_categorical_crossentropy")
+    predictor = ModelPredictor(model, "vector", loss_col="loss")
+    result = predictor.predict(frame, keep=["with.dot", "row"])
+    assert result.columns == ["with.dot", "row", "prediction", "loss"]
+    first = result.orderBy("row").first()
+    assert first["with.dot"] == "text 0"
+    expected = model.predict(features, verbose=0)
+    np.testing.assert_allclose(first["prediction"], expected[0], rtol=1e-5, atol=1e-6)
+    assert predictor.predict(frame, keep=[]).columns == ["prediction", "loss"]
+    assert predictor.predict(frame, keep=[]).count() == len(features)
+
+
+def test_a_column_to_keep_that_is_not_there(frame) -> None:
+    with pytest.raises(ConfigError, match="keep: the data has no column 'lable'; did you mean"):
+        ModelPredictor(network()).predict(frame, keep=["lable"])
+
+
 def test_vectors_and_plain_numbers(frame, features) -> None:
     model = network()
     vectors = ModelPredictor(model, "vector", "scores").transform(frame)

@@ -79,7 +79,7 @@ $(STAMP): setup.py constraints.txt scripts/install_system.sh
 # Results, caches and temporary files; distclean also removes the environment.
 clean:
 	rm -rf output spark-warehouse metastore_db derby.log build dist *.egg-info
-	rm -rf .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

@@ -71,6 +71,30 @@ def test_a_broken_new_file_changes_nothing_and_is_told_of_once(
     assert found.holder("other") is not None
 
 
+class Finishing(logging.Handler):
+    """Writes the rest of a file as soon as somebody complains of its beginning."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write(self.path, [{"secret": "fresh", "identity": "ann"}])
+
+
+def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path) -> None:
+    found = SecretsFile(write(path, [{"secret": "revoked", "identity": "ann"}]))
+    write(path, '[{"sec')
+    log, finishing = logging.getLogger("distkeras"), Finishing(path)
+    log.addHandler(finishing)
+    try:
+        assert found.holder("revoked") is not None
+    finally:
+        log.removeHandler(finishing)
+    assert found.holder("revoked") is None
+    assert found.holder("fresh") is not None
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

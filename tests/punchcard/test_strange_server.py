@@ -88,6 +88,28 @@ def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("content", "encoding", "said"),
+    [
+        (b"[]", "", "no Punchcard server: no JSON object"),
+        (b"null", "", "no Punchcard server: no JSON object"),
+        (b"[" * 200_000, "", "no Punchcard server: no JSON object"),
+        (b"{}", "", "no Punchcard server: it does not tell 'state'"),
+        (b"{}", "gzip", "incorrect header"),
+    ],
+)
+def test_what_is_none_of_our_answers_is_told_of_in_a_line(
+    content: bytes, encoding: str, said: str
+) -> None:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(content))
+
+    with pytest.raises(ServiceError, match=said):
+        list(RemoteJob(connected(answer), "1").states(None))
+
+
+@pytest.mark.parametrize(
     ("url", "warned"),
     [
         ("http://cluster:8000", True),

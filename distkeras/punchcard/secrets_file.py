@@ -17,12 +17,14 @@ from distkeras.errors import ConfigError
 from distkeras.logs import logger
 from distkeras.punchcard.job_file import complaint
 
-__all__ = ["Holder", "SecretsFile", "new_secret"]
+__all__ = ["IDENTITY", "Holder", "SecretsFile", "new_secret"]
 
 log = logger(__name__)
 
 #: Bytes of a new secret: 256 bits.
 BYTES = 32
+#: Characters that an identity may have.
+IDENTITY = 200
 
 
 class Holder(NamedTuple):
@@ -40,7 +42,7 @@ class Holder(NamedTuple):
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    identity: str = Field(min_length=1, max_length=200)
+    identity: str = Field(min_length=1, max_length=IDENTITY)
     secret: str | None = Field(None, min_length=1)
     secret_sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
 

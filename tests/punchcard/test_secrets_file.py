@@ -152,3 +152,12 @@ def test_the_script_prints_an_entry(path: Path, options: list[str]) -> None:
     assert holder is not None
     assert holder.identity == "userX"
     assert bool(options) == ("secret_sha256" in entry)
+
+
+@pytest.mark.parametrize("identity", ["", "x" * 201])
+def test_the_script_prints_no_entry_that_a_server_refuses(identity: str) -> None:
+    command = [sys.executable, str(SCRIPT), "--identity", identity]
+    known = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.splitlines()[-1].endswith("--identity: must have from 1 to 200 characters")

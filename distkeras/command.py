@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -23,9 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_jobs(commands)
     given = parser.parse_args(arguments)
     try:
-        return run_doctor(given) if given.command == "doctor" else run_jobs(given)
+        status = run_doctor(given) if given.command == "doctor" else run_jobs(given)
+        sys.stdout.flush()
+        return status
     except DistkerasError as error:
         print(f"ERROR: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Who read it has gone, as `head` does; nor is Python to complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:  # A folder that cannot be made, a disk that is full.
+        print(f"ERROR: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

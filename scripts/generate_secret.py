@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 
-from distkeras.punchcard.secrets_file import new_secret
+from distkeras.punchcard.secrets_file import IDENTITY, new_secret
 
 
 def main() -> None:
@@ -20,6 +20,8 @@ def main() -> None:
     parser.add_argument("--identity", required=True, help="whose secret it is")
     parser.add_argument("--hashed", action="store_true", help="keep the secret out of the entry")
     given = parser.parse_args()
+    if not 0 < len(given.identity) <= IDENTITY:
+        parser.error(f"--identity: must have from 1 to {IDENTITY} characters")
     entry, secret = new_secret(given.identity, given.hashed)
     print(json.dumps(entry))
     if given.hashed:

@@ -59,6 +59,7 @@ class Submission:
 
     def __init__(self, spec: SubmitSpec, place: Place, report: Reporter) -> None:
         self._spec, self._place, self._report = spec, place, report
+        self._key = ""
 
     def train(self, make_trainer: Callable[[], Trainer], data: Place) -> Trained:
         """Waits for the job, which is found again or submitted, and fetches what it has learned.
@@ -117,7 +118,7 @@ class Submission:
                 told["error"] = "its results are gone"
             reason = f": {told['error']}" if told["error"] else ""
             log.warning("job %s, %s%s: submitted anew", job.name, told["state"], reason)
-        forget_job(self._place)
+        self._forget(kept.key)
         return None
 
     def _submitted(
@@ -140,11 +141,12 @@ class Submission:
         return self._send(connection, kept)
 
     def _send(self, connection: Connection, kept: Kept) -> RemoteJob:
+        self._key = kept.key
         try:
             return kept.send(connection)
         except ConfigError as error:
             # What was refused is not sent again as it is.
-            forget_job(self._place)
+            self._forget(kept.key)
             if "data_path: " not in str(error):
                 raise
             raise ConfigError(
@@ -177,9 +179,15 @@ class Submission:
         except ServiceError as error:
             raise ServiceError(f"{error}: the next run looks for job {job.name} again") from error
         except JobFailed as error:
-            forget_job(self._place)
+            self._forget(self._key)
             said = f"distkeras jobs logs {job.name} --url {self._spec.url}"
             raise JobFailed(f"{error}; its log: {said}") from error
+
+    def _forget(self, key: str) -> None:
+        """Forgets a submission, unless another run has put its own in its place meanwhile."""
+        now = self._kept().read()
+        if now is not None and now.key == key:
+            forget_job(self._place)
 
     def _wait(self, job: RemoteJob) -> None:
         from distkeras.job_deployment.remote import check_succeeded

@@ -154,7 +154,7 @@ class Connection:
             attempts += 1
             try:
                 return attempt()
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.DecodingError) as error:
                 _check_trusted(what, error)
                 reason = " ".join(str(error).split()) or type(error).__name__
                 wait = pause
@@ -242,8 +242,20 @@ def _seconds(response: httpx.Response) -> float:
     return float(text) if text.isdecimal() else 0.0
 
 
+class _Answer(dict[str, Any]):
+    """What a server has answered; what is not in it, ours would have told."""
+
+    def __init__(self, url: httpx.URL, told: dict[str, Any]) -> None:
+        super().__init__(told)
+        self._url = url
+
+    def __missing__(self, key: str) -> Any:
+        raise ServiceError(f"{self._url}: this is no Punchcard server: it does not tell {key!r}")
+
+
 def _json(response: httpx.Response) -> Any:
     try:
-        return response.json()
-    except ValueError:
-        raise ServiceError(f"{response.url}: this is no Punchcard server: no JSON") from None
+        return _Answer(response.url, {**response.json()})
+    except (ValueError, TypeError, RecursionError):
+        no = f"{response.url}: this is no Punchcard server: no JSON object"
+        raise ServiceError(no) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distkeras.errors import StorageError
 from distkeras.job_deployment.fetched import load_fetched
 from distkeras.storage import read_json
 
@@ -25,12 +26,21 @@ def model_of(folder: Path) -> Any:
 
 
 def history_of(folder: Path) -> History:
-    """What happened in training, window by window."""
+    """What happened in training, window by window.
+
+    Raises:
+        StorageError: there is none, or it is something else.
+    """
     import pyarrow.parquet as pq
 
     from distkeras.history import History
 
-    return History.from_arrow(pq.read_table(folder / "history.parquet"))
+    path = folder / "history.parquet"
+    try:
+        return History.from_arrow(pq.read_table(path))
+    except (OSError, ValueError, TypeError) as error:  # pyarrow's own are among these.
+        reason = " ".join(str(error).split())[:300]
+        raise StorageError(f"{path.name}: is no history: {reason}") from None
 
 
 def report_of(folder: Path) -> dict[str, Any]:

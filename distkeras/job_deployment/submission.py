@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -73,12 +72,7 @@ def described(values: Mapping[str, Any], model: Path) -> JobFile:
             digest.update(piece)
     except OSError as error:
         raise ConfigError(f"model: {model}: {error.strerror}") from None
-    job = job_file({**values, "model": {"sha256": digest.hexdigest(), "bytes": size}})
-    try:
-        json.dumps(job.trainer.arguments, allow_nan=False)
-    except (TypeError, ValueError) as error:  # TOML has dates and infinity.
-        raise ConfigError(f"trainer.arguments: {error}") from None
-    return job
+    return job_file({**values, "model": {"sha256": digest.hexdigest(), "bytes": size}})
 
 
 def send(connection: Connection, job: JobFile, model: Url, key: str) -> str:

@@ -60,11 +60,12 @@ def _number(value: float | None) -> float:
 def _bar(states: Iterable[Mapping[str, Any]], console: Any) -> Mapping[str, Any]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    # A job may be called anything, "[/b]" for one: its name is text, and no markup of rich's.
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=30),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
     )
     told: Mapping[str, Any] = {}
     with Progress(*columns, console=console) as bar:

@@ -133,18 +133,29 @@ def submit(
     service: Served, holder: Held, key: Key, job: Annotated[JobFile, Body()]
 ) -> JSONResponse:
     """Submits a job, whose model is then to be uploaded; 200 if it was there already."""
-    limits = service.limits
-    check_job(job, limits)
     wanted = Submission(holder.identity, holder.secret, key, job)
     try:
-        found, added = service.store.submit(wanted, Share(limits.waiting, limits.waiting_bytes))
+        found, added = _submitted(service, wanted)
     except ConflictError as error:
         raise HTTPException(409, str(error)) from None
     except TooManyError as error:
         raise HTTPException(429, str(error), {"Retry-After": "60"}) from None
-    if added:  # What was there already is told of, also when the disk is full by now.
-        _check_room(service, found)
     return JSONResponse(found.told(), 201 if added else 200)
+
+
+def _submitted(service: Service, wanted: Submission) -> tuple[Job, bool]:
+    """The job, and whether it is new; what was there already has been allowed before.
+
+    It is told of, also when its data has gone by now, or the disk is full.
+    """
+    if (known := service.store.known(wanted)) is not None:
+        return known, False
+    limits = service.limits
+    check_job(wanted.file, limits)
+    found, added = service.store.submit(wanted, Share(limits.waiting, limits.waiting_bytes))
+    if added:
+        _check_room(service, found)
+    return found, added
 
 
 def _check_room(service: Service, job: Job) -> None:

@@ -160,9 +160,9 @@ class _Seen:
         said = log_of(self._service.processes.folder(self._wanted.job), self._offset)
         if not said.text:
             return ""
-        # A first line that begins in its middle is left out.
+        # A first line that begins in its middle is left out, unless it is all there is: a bar, say.
         middle = self._offset < 0 and said.next > -self._offset
-        text = said.text.partition("\n")[2] if middle else said.text
+        text = (said.text.partition("\n")[2] if middle else "") or said.text
         self._offset = said.next
         return _event("log", {"text": text}, said.next)
 

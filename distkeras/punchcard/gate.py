@@ -119,8 +119,10 @@ async def holder_of(secret: str, address: str, secrets: SecretsFile, lockout: Lo
         lockout: that learns of a wrong one, and says how long its answer takes.
 
     Raises:
-        HTTPException: 401.
+        HTTPException: 401, or 429 from an address that is locked out.
     """
+    # Where the secret is in the body, others may have been wrong while that was on its way.
+    refuse_locked(lockout, address)
     holder = secrets.holder(secret)
     if holder is None:
         log.warning("a wrong secret from %s", address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -39,6 +40,16 @@ class TrainerPart(_Part):
             level = [inner for one in level for inner in _inside(one)]
         if level:
             raise ValueError(f"must be nested no more than {DEEPEST} deep")
+        return value
+
+    @field_validator("arguments")
+    @classmethod
+    def _as_json_has_it(cls, value: dict[str, Any]) -> dict[str, Any]:
+        # Python reads more than JSON has: Infinity, and half characters. TOML has dates.
+        try:
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        except (TypeError, OverflowError) as error:
+            raise ValueError(str(error)) from None
         return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -79,8 +78,6 @@ def _check_trainer(job: JobFile, limits: Limits) -> None:
     except ConfigError as error:
         raise ConfigError(f"trainer.name: {error}") from None
     try:
-        # Python reads more than JSON has: Infinity, and half characters.
-        json.dumps(job.trainer.arguments, allow_nan=False, ensure_ascii=False).encode()
         trainer = check_arguments(kind, job.trainer.arguments)
     except (TypeError, ValueError, OverflowError) as error:  # ConfigError is a ValueError
         raise ConfigError(f"trainer.arguments: {' '.join(str(error).split())}") from None

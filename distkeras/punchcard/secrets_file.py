@@ -7,6 +7,7 @@ import hmac
 import json
 import secrets
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +17,14 @@ from distkeras.errors import ConfigError
 from distkeras.logs import logger
 from distkeras.punchcard.job_file import complaint
 
-__all__ = ["Holder", "SecretsFile", "new_secret"]
+__all__ = ["IDENTITY", "Holder", "SecretsFile", "new_secret"]
 
 log = logger(__name__)
 
 #: Bytes of a new secret: 256 bits.
 BYTES = 32
+#: Characters that an identity may have.
+IDENTITY = 200
 
 
 class Holder(NamedTuple):
@@ -39,7 +42,7 @@ class Holder(NamedTuple):
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    identity: str = Field(min_length=1, max_length=200)
+    identity: str = Field(min_length=1, max_length=IDENTITY)
     secret: str | None = Field(None, min_length=1)
     secret_sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
 
@@ -75,7 +78,7 @@ class SecretsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._version = self._stat()
+        self._version = _stat_or_none(path)
         self._holders = _read(path)
         self._warn_if_open()
 
@@ -100,29 +103,24 @@ class SecretsFile:
 
     def _refresh(self) -> None:
         with self._lock:
+            # Before it is read: what is written meanwhile is another version, and is read again.
+            version = _stat_or_none(self._path)
+            if version == self._version:
+                return
+            self._version = version
             try:
-                version = self._stat()
-                if version == self._version:
-                    return
-                self._version = version
                 self._holders = _read(self._path)
             except ConfigError as error:
-                if self._version is not None:
-                    log.error("%s: the secrets that were read before stay good", error)
-                    self._version = _stat_or_none(self._path)
+                log.error("%s: the secrets that were read before stay good", error)
                 return
             log.info("%s: read again: %d secrets", self._path, len(self._holders))
         self._warn_if_open()
 
-    def _stat(self) -> tuple[int, int, int] | None:
-        found = _stat_or_none(self._path)
-        if found is None:
-            raise ConfigError(f"{self._path}: cannot be read: there is no such file")
-        return found
-
     def _warn_if_open(self) -> None:
-        if self._path.stat().st_mode & 0o077:
-            log.warning("%s: others than its owner may read it: chmod 600 it", self._path)
+        with suppress(OSError):  # It may be replaced just now.
+            mode = self._path.stat().st_mode
+            if mode & 0o077:
+                log.warning("%s: others than its owner may read it: chmod 600 it", self._path)
 
 
 def new_secret(identity: str, hashed: bool) -> tuple[dict[str, str], str]:

@@ -118,6 +118,15 @@ class Store:
         with self._lock:
             self._database.close()
 
+    def known(self, new: Submission) -> Job | None:
+        """The job that this submission has become; None where it has become none yet.
+
+        Raises:
+            ConflictError: the key is that of another job.
+        """
+        with self._lock:
+            return _same(self._database, new, new.file.model_dump_json())
+
     def submit(self, new: Submission, most: Share) -> tuple[Job, bool]:
         """Adds a job, once for each idempotency key of its identity.
 
@@ -135,10 +144,7 @@ class Store:
         """
         description = new.file.model_dump_json()
         with self._transaction() as database:
-            same = _first(database, "identity = ? AND key = ?", (new.identity, new.key))
-            if same is not None:
-                if _description(database, same.id) != description:
-                    raise ConflictError("Idempotency-Key: was given with another job before")
+            if (same := _same(database, new, description)) is not None:
                 return same, False
             _check_share(database, new, most)
             name = secrets.token_hex(8)
@@ -264,6 +270,14 @@ class Store:
 def _first(database: sqlite3.Connection, where: str, values: Sequence[object]) -> Job | None:
     row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {where}", values).fetchone()
     return None if row is None else Job(*row)
+
+
+def _same(database: sqlite3.Connection, new: Submission, description: str) -> Job | None:
+    """The job that has a submission's key."""
+    same = _first(database, "identity = ? AND key = ?", (new.identity, new.key))
+    if same is not None and _description(database, same.id) != description:
+        raise ConflictError("Idempotency-Key: was given with another job before")
+    return same
 
 
 def _description(database: sqlite3.Connection, name: str) -> str | None:

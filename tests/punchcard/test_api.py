@@ -180,6 +180,20 @@ def test_a_key_is_for_one_job(shared_server: Server) -> None:
         client.post(f"jobs/{first.json()['id']}/cancel")
 
 
+@pytest.mark.parametrize("wrong", [r'"\ud800"', "Infinity", "NaN"])
+def test_a_key_of_another_job_with_what_json_has_not_is_no_error_of_the_servers(
+    shared_server: Server, wrong: str
+) -> None:
+    given = headers()
+    with httpx.Client(base_url=f"{shared_server.url}/api/v1", headers=given) as client:
+        first = client.post("jobs", json=job(shared_server))
+        text = json.dumps(job(shared_server)).replace('"num_epoch": 2', f'"num_epoch": {wrong}')
+        told = {"Content-Type": "application/json"}
+        again = client.post("jobs", content=text, headers=told)
+        refused(again, 422, "trainer.arguments: ")
+        client.post(f"jobs/{first.json()['id']}/cancel")
+
+
 @pytest.mark.parametrize("query", ["most=0", "most=x", "before=0", f"before={10**30}", "most=9999"])
 def test_a_query_that_cannot_be_is_refused(client: httpx.Client, query: str) -> None:
     refused(client.get(f"jobs?{query}"), 422)

@@ -135,6 +135,26 @@ def test_the_command_line_submits_watches_and_fetches(shared_server: Server) -> 
     assert json.loads((folder / "there" / "report.json").read_text())["name"] == "quick from a file"
 
 
+def test_a_reader_that_has_gone_and_a_folder_that_cannot_be_are_no_tracebacks(
+    shared_server: Server,
+) -> None:
+    job = shared_server.submit("quick", "bob")
+    ended([job])
+    known = {"DISTKERAS_PUNCHCARD": shared_server.url, "DISTKERAS_SECRET": secret_of("bob")}
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        command = [sys.executable, "-m", "distkeras", "jobs", "list"]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **known}
+        listed = subprocess.run(
+            command, env=environment, stdout=gone, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (listed.returncode, listed.stderr) == (141, "")
+    file = str(shared_server.folder / "secrets.json")
+    done = distkeras(shared_server, "jobs", "fetch", job.name, "--to", file, **known)
+    assert (done.returncode, done.stderr) == (1, f"ERROR: {file}: File exists\n")
+
+
 def test_the_command_line_cancels(shared_server: Server) -> None:
     job = shared_server.submit("wait-for-ever", "bob")
     until(lambda: job.told()["state"] == "running", "its turn")

@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
 from distkeras.punchcard.lockout import Lockout
+from tests.punchcard.served import Server
 
 
 class Clock:
@@ -49,3 +57,21 @@ def test_what_is_remembered_is_bounded_and_the_oldest_give_way() -> None:
     assert len(lockout._failures) == 100
     assert lockout.locked("10.0.0.0") == 0
     assert lockout.locked("10.0.3.249") > 0
+
+
+def test_who_guesses_in_many_forms_at_once_has_no_more_guesses(tmp_path: Path) -> None:
+    with Server(tmp_path) as server, contextlib.ExitStack() as doors:
+        place = urlsplit(server.url)
+        body = b"secret=wrong"
+        head = f"POST /session HTTP/1.1\r\nHost: {place.netloc}\r\nSec-Fetch-Site: same-origin\r\n"
+        begun = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1]
+        opened = [socket.create_connection((place.hostname, place.port)) for _ in range(30)]
+        for one in opened:
+            doors.enter_context(one).settimeout(30)
+            one.sendall(begun)
+        # Each of them has been let in: nobody has been wrong so far.
+        assert httpx.get(f"{server.url}/session").status_code == 200
+        for one in opened:
+            one.sendall(body[-1:])
+        answers = [one.recv(12)[9:] for one in opened]
+    assert sorted(answers) == [b"401"] * 10 + [b"429"] * 20

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from distkeras.punchcard.events import TAIL
 from distkeras.punchcard.streams import EACH, Stream, Streams
 from tests.punchcard.served import Server, ended, secret_of, state
 from tests.punchcard.signed_in import Event, first, listening, refused, signed_in
@@ -122,3 +124,19 @@ def test_a_job_of_long_ago_is_told_of_too(shared_server: Server) -> None:
     new.cancel()
     ended([new], "cancelled")
     assert state(old) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [("x" * (TAIL + 9), "x" * TAIL), ("x" * TAIL + "\nlast\n", "last\n")],
+    ids=["a bar", "lines"],
+)
+def test_the_end_of_a_long_log_is_whole_lines_where_there_are_some(
+    shared_server: Server, more: str, shown: str
+) -> None:
+    job = shared_server.submit("quick")
+    ended([job])
+    with (shared_server.state / "jobs" / job.name / "log.txt").open("a") as log:
+        log.write(more)
+    with listening(shared_server, query=f"?job={job.name}") as found:
+        assert first(found, "log")[1] == {"text": shown}

@@ -66,6 +66,32 @@ def test_a_submission_that_is_sent_again_is_told_of_also_when_the_disk_is_full(
                 assert answer.status_code == expected
 
 
+def test_a_submission_that_is_sent_again_is_told_of_also_when_it_would_be_refused_now(
+    tmp_path: Path,
+) -> None:
+    """Who lost the answer, or comes back for the results, is not to take its job for refused."""
+    server = Server(tmp_path)
+    model = {"sha256": "0" * 64, "bytes": 606}
+    values = server.values("quick", model=model, num_executors=2)
+    values["data_path"] = str(server.data / "gone")
+    (server.data / "gone").mkdir()
+    file = job_file(values).model_dump()
+    with server:
+        for options, expected in (((), 201), (("--max-executors", "1"), 200)):
+            server.kill()
+            server.options = options
+            server.start()
+            with client(server) as asking:
+                answer = asking.post("jobs", json=file, headers={"Idempotency-Key": "the-same"})
+                assert answer.status_code == expected, answer.text
+        (server.data / "gone").rmdir()
+        with client(server) as asking:
+            answer = asking.post("jobs", json=file, headers={"Idempotency-Key": "the-same"})
+            assert answer.status_code == 200, answer.text
+            answer = asking.post("jobs", json=file, headers={"Idempotency-Key": "another-one"})
+            refused(answer, 422, "num_executors is 2, but this server allows 1")
+
+
 @pytest.fixture
 def narrow(tmp_path: Path) -> Iterator[Server]:
     """A server whose files may not grow beyond a size that a test sets."""

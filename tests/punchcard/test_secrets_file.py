@@ -71,6 +71,30 @@ def test_a_broken_new_file_changes_nothing_and_is_told_of_once(
     assert found.holder("other") is not None
 
 
+class Finishing(logging.Handler):
+    """Writes the rest of a file as soon as somebody complains of its beginning."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write(self.path, [{"secret": "fresh", "identity": "ann"}])
+
+
+def test_a_file_that_is_read_while_it_is_written_is_read_again(path: Path) -> None:
+    found = SecretsFile(write(path, [{"secret": "revoked", "identity": "ann"}]))
+    write(path, '[{"sec')
+    log, finishing = logging.getLogger("distkeras"), Finishing(path)
+    log.addHandler(finishing)
+    try:
+        assert found.holder("revoked") is not None
+    finally:
+        log.removeHandler(finishing)
+    assert found.holder("revoked") is None
+    assert found.holder("fresh") is not None
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -128,3 +152,12 @@ def test_the_script_prints_an_entry(path: Path, options: list[str]) -> None:
     assert holder is not None
     assert holder.identity == "userX"
     assert bool(options) == ("secret_sha256" in entry)
+
+
+@pytest.mark.parametrize("identity", ["", "x" * 201])
+def test_the_script_prints_no_entry_that_a_server_refuses(identity: str) -> None:
+    command = [sys.executable, str(SCRIPT), "--identity", identity]
+    known = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.splitlines()[-1].endswith("--identity: must have from 1 to 200 characters")

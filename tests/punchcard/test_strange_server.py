@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from distkeras.errors import ConfigError, ServiceError, StorageError
@@ -75,6 +77,22 @@ def test_a_model_that_brings_code_is_not_loaded(tmp_path: Path) -> None:
                 job.get_trained_model()
 
 
+def parquet() -> bytes:
+    written = pa.BufferOutputStream()
+    pq.write_table(pa.table({"samples": [1], "other": [2]}), written)
+    content: bytes = written.getvalue().to_pybytes()
+    return content
+
+
+@pytest.mark.parametrize("content", [b"x" * 100, b"PAR1" + bytes(92) + b"PAR1", parquet(), b""])
+def test_a_history_that_is_none_is_told_of_in_a_line(content: bytes) -> None:
+    name = "history.parquet" if content else "report.json"
+    job = Job("secret", "a", "/data", 1, 1, ADAG(None))
+    job._remote = with_results({name: len(content)}, content)
+    with pytest.raises(StorageError, match=r"^history\.parquet: is no history: [^\n]+$"):
+        job.get_history()
+
+
 def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> None:
     asked = []
 
@@ -85,6 +103,28 @@ def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> No
     with pytest.raises(ServiceError, match="HTTP 302"):
         connected(elsewhere).ask("GET", "jobs")
     assert asked == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "said"),
+    [
+        (b"[]", "", "no Punchcard server: no JSON object"),
+        (b"null", "", "no Punchcard server: no JSON object"),
+        (b"[" * 200_000, "", "no Punchcard server: no JSON object"),
+        (b"{}", "", "no Punchcard server: it does not tell 'state'"),
+        (b"{}", "gzip", "incorrect header"),
+    ],
+)
+def test_what_is_none_of_our_answers_is_told_of_in_a_line(
+    content: bytes, encoding: str, said: str
+) -> None:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(content))
+
+    with pytest.raises(ServiceError, match=said):
+        list(RemoteJob(connected(answer), "1").states(None))
 
 
 @pytest.mark.parametrize(

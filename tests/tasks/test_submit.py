@@ -17,14 +17,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from distkeras.errors import ConfigError
+from distkeras.errors import ConfigError, JobFailed
 from distkeras.job_deployment.kept import KeptSubmission
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described, new_key
 from distkeras.punchcard.job_file import ENDED
 from tasks.config import SubmitSpec, load_experiment
 from tasks.progress import Reporter
-from tasks.submit import Submission
+from tasks.submit import Submission, forget_job
 from tests.punchcard.served import Server, secret_of, tiny, until
 from tests.tasks.standin import FAILS, WAITS
 from tests.tasks.test_bad_input import SEVERAL, the_error
@@ -230,6 +230,38 @@ def test_a_job_of_which_nothing_can_come_any_more_is_submitted_anew(
     with pytest.raises(AnewError):
         Submission(SubmitSpec(url=url), place, reporter).train(make_none, server.data)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".job")] == []
+
+
+class Overtaken(Reporter):
+    """At the first news of a job, another run gives that one up and submits one of its own."""
+
+    def __init__(self, server: Server, place: Path, job: RemoteJob) -> None:
+        super().__init__(Visualiser(), io.StringIO())
+        self.server, self.place, self.job = server, place, job
+
+    def phase(self, name: str) -> None:
+        super().phase(name)
+        if name in ("training", "waiting for the job's turn"):
+            self.job.cancel()
+            forget_job(self.place)
+            sent(self.server, self.place, WAITS).cancel()
+
+
+def test_a_failed_job_is_forgotten_but_not_the_one_that_another_run_has_submitted(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTKERAS_SECRET", secret_of("eve"))
+    (server.state / "go").unlink(missing_ok=True)
+    place = tmp_path / "0123456789ab"
+    job = sent(server, place, WAITS)
+    before = KeptSubmission(tmp_path / ".0123456789ab.job").read()
+    reporter = Overtaken(server, place, job)
+    with pytest.raises(JobFailed, match="was cancelled"):
+        Submission(SubmitSpec(url=server.url), place, reporter).train(make_none, server.data)
+    after = KeptSubmission(tmp_path / ".0123456789ab.job").read()
+    assert before is not None
+    assert after is not None
+    assert after.key != before.key
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
 	$(BIN)/python -m tasks show $(CONFIG)
 
-# Three processes, each with a Spark of its own, as most tests wait half of their time; the tests of
+# Four processes, each with a Spark of its own, as most tests wait half of their time; the tests of
 # a file stay in one of them, and the files in the order of tests/conftest.py.
 test: lint $(VENV)/browser
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # A Chromium, where Debian's can be installed; `make run` needs none.
 $(VENV)/browser: $(STAMP)

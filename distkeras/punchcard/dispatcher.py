@@ -95,14 +95,22 @@ class Dispatcher:
     def _tick(self) -> bool:
         """One look; returns whether another one is worth while soon."""
         live = self._store.live()
-        for job in live:
-            if job.state == "running":
-                self._look(job)
+        problems = [self._problem(job) for job in live if job.state == "running"]
         live = self._store.live()
         for job in turns(live, self._limits.running):
             if self._store.begin(job.id):
                 self._start(job, 1)
+        if any(problems):
+            raise OSError("; ".join(filter(None, problems)))
         return bool(live)
+
+    def _problem(self, job: Job) -> str:
+        """Looks at a job; what is wrong with one's folder, if so, keeps nobody else waiting."""
+        try:
+            self._look(job)
+        except OSError as error:
+            return f"job {job.id}: {error}"
+        return ""
 
     def _look(self, job: Job) -> None:
         code = self._processes.exit_code(job.id, job.attempt)

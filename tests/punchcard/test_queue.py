@@ -46,6 +46,23 @@ def test_no_more_run_than_may_whoever_they_are_of(tmp_path: Path) -> None:
         ended([first, second])
 
 
+def test_a_job_whose_folder_cannot_be_read_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        odd = server.submit("wait-odd")
+        running(odd)
+        folder = server.state / "jobs" / odd.name
+        aside = server.state / "aside"
+        folder.rename(aside)
+        folder.touch()
+        ended([server.submit("quick", "bob")])
+        assert state(odd) == "running"
+        folder.unlink()
+        aside.rename(folder)
+        server.go("wait-odd")
+        ended([odd])
+        assert f"job {odd.name}: " in server.said()
+
+
 def test_what_waits_and_what_runs_is_cancelled_with_all_its_processes(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         deaf = server.submit("stubborn")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 #: above its own. A new module or folder belongs into the highest row that has all it imports
 #: above it, and needs a row of its own only where no row will do.
 ROOMS = (
-    ("errors", "logs"),
+    ("errors", "lean_keras", "logs"),
     (
         *("callbacks", "columns", "listener", "losses", "models", "scores", "spool", "storage"),
         *("configurations", "memory", "vectors", "worker_errors"),
@@ -36,7 +36,8 @@ ROOMS = (
     ("engines",),
     ("checks", "compilation", "ensembles", "history", "measure", "monitor"),
     ("course",),
-    ("history_views", "progress_lines", "training"),
+    ("history_views", "plan", "progress_lines"),
+    ("training",),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.
     ("aggregates", "preprocessing", "report", "schemes", "scoring", "transformers"),
@@ -54,6 +55,7 @@ IMPORTERS = {
         "distkeras/callbacks.py",
         "distkeras/compilation.py",
         "distkeras/ensembles.py",
+        "distkeras/lean_keras.py",
         "distkeras/losses.py",
         "distkeras/metrics.py",
         "distkeras/ml/",

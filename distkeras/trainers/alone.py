@@ -90,4 +90,4 @@ class EnsembleTrainer(Alone):
         return members
 
     def _trained(self, training: Training) -> list[Any]:
-        return [training.model(weights) for weights in training.server.workers_weights()]
+        return [training.plan.model(weights) for weights in training.server.workers_weights()]

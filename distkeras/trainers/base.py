@@ -277,7 +277,7 @@ class Trainer(Accessors, ABC):
 
     def _trained(self, training: Training) -> Any:
         """What ``train`` returns."""
-        return training.model(training.center)
+        return training.plan.model(training.center)
 
     def _check(self) -> None:
         """Refuses arguments that do not go together."""

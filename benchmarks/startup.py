@@ -31,8 +31,8 @@ from rich.table import Table
 PHASES = {
     "Spark job": r"begins in process",
     "data": r"got \d+ rows",
-    "import TensorFlow": r"has TensorFlow",
-    "import Keras, build": r"has the model",
+    "import Keras": r"has Keras",
+    "build": r"has the model",
     "connect": r"joined; window",
 }
 #: From the connection to the first merged window: compile, train, exchange.

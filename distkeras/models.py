@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from distkeras.errors import ConfigError
+from distkeras.lean_keras import import_keras
 
 __all__ = [
     "Blueprint",
@@ -226,7 +227,7 @@ def check_single(model: Any, name: str = "keras_model") -> None:
 
 
 def use_cores(cores: int) -> None:
-    """Keeps TensorFlow in this process to so many threads, of which each task has its share.
+    """Imports Keras, and keeps it in this process to so many threads: each task has its share.
 
     TensorFlow fixes its threads when it first computes: a Python worker that Spark uses again
     keeps what its first task said.
@@ -234,6 +235,7 @@ def use_cores(cores: int) -> None:
     Args:
         cores: of the Spark task.
     """
+    import_keras()
     import tensorflow as tf
 
     with suppress(RuntimeError):

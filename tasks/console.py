@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import re
@@ -14,6 +13,7 @@ import luigi
 from luigi.parameter import ParameterException
 from luigi.task_register import TaskClassException
 
+from distkeras import lean_keras
 from distkeras.errors import DistkerasError
 
 __all__ = ["import_keras", "install", "quiet_interrupt", "quiet_libraries"]
@@ -112,7 +112,7 @@ def import_keras() -> None:
     console, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        importlib.import_module("keras")
+        lean_keras.import_keras()
     finally:
         os.dup2(console, 2)
         os.close(console)

@@ -207,7 +207,7 @@ def _replica(job: Job, who: Assignment) -> Replica:
     from distkeras.replica import Replica
 
     use_cores(job.cores)
-    log.info("has TensorFlow")
+    log.info("has Keras")
     key = repr(job.spec)
     # What a class of the user's does may have changed since, under the same name.
     kept = None if job.spec.custom_objects else _kept.get(key)

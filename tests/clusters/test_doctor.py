@@ -89,7 +89,7 @@ def test_a_workers_log_is_in_its_executors_standard_error(
     for ofone in lines.values():
         assert ofone[0].startswith("begins in process ")
         assert ofone[1] == "got 160 rows"
-        assert ofone[2:4] == ["has TensorFlow", "has the model"]
+        assert ofone[2:4] == ["has Keras", "has the model"]
         assert ofone[4] == "joined; window 0 is the first to train"
         assert ofone[5].startswith("trained ")
         assert ofone[6].startswith("ended after ")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -204,7 +205,10 @@ def _train_partition(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa
     who = Assignment(context.partitionId(), context.taskAttemptId())
     local = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
     windows = run(batches, job, who, local)
-    yield pa.RecordBatch.from_pydict({"windows": pa.array([windows], pa.int32())})
+    # Not ``pa.array``, which imports pandas first.
+    number = pa.py_buffer(windows.to_bytes(4, sys.byteorder))
+    told = pa.Array.from_buffers(pa.int32(), 1, [None, number])
+    yield pa.RecordBatch.from_arrays([told], ["windows"])
 
 
 def _failure(error: Exception, failures: list[Failure]) -> DistkerasError:

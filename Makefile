@@ -15,13 +15,17 @@ run: $(STAMP)
 
 # Four processes, each with a Spark of its own, as most tests wait half of their time; the tests of
 # a file stay in one of them, and the files in the order of tests/conftest.py.
-test: lint $(VENV)/browser
+test: lint $(VENV)/browser $(VENV)/spark.jsa
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # A Chromium, where Debian's can be installed; `make run` needs none.
 $(VENV)/browser: $(STAMP)
 	bash scripts/install_system.sh browser
 	touch $@
+
+# The Java classes of the tests' Sparks, half a minute; where that fails they start without.
+$(VENV)/spark.jsa: $(STAMP)
+	$(BIN)/python -m tests.spark_archive $@
 
 # More of HDFS, YARN and Spark on several hosts, and with parts of them killed: half an hour.
 test-clusters: $(STAMP)

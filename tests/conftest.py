@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,11 @@ WAITING = ("clusters", "tasks", "engines", "storage", "punchcard", "doctor")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # JVMs that live for a minute compile too much: a run of the small pipeline takes 35 s of processor
 # time with these options, and 68 s without.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+# And they load the same classes again and again. Java is to be silent where it cannot use these.
+if (ARCHIVE := Path(sys.prefix, "spark.jsa")).exists():
+    JAVA_OPTIONS += f" -XX:SharedArchiveFile={ARCHIVE} -Xlog:disable -Xlog:all=error:stderr"
+os.environ.setdefault("SPARK_SUBMIT_OPTS", JAVA_OPTIONS)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

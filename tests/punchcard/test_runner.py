@@ -1,0 +1,87 @@
+"""What runs a job, with a real Spark: raw data is preprocessed, once, and goes with the job."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distkeras.errors import ConfigError, DataError
+from distkeras.preprocessing.preprocessor import Preprocessor
+from distkeras.punchcard.job_file import job_file
+from distkeras.punchcard.job_folder import ERROR, MODEL
+from distkeras.punchcard.runner import PREPROCESSOR, main
+from distkeras.punchcard.submitting import SparkSubmit
+from tests.punchcard.raw import TRAIN, table, write_raw
+
+NAME = "0123456789abcdef"
+
+
+class Submitted:
+    """A job's folder, as a server leaves it to the runner."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.results = folder / "data", folder / "results"
+        self.data.mkdir()
+        self.raw = write_raw(self.data / "raw.csv")
+        self.folder = folder / "jobs" / NAME
+        self.folder.mkdir(parents=True)
+
+    def prepare(self, width: int, **more: Any) -> None:
+        """Writes the job, and a model that takes so many features."""
+        import keras
+
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Dense(4, "relu"), keras.layers.Dense(2, "softmax")]
+        keras.Sequential([keras.Input((width,)), *layers]).save(self.folder / MODEL)
+        arguments = {"worker_optimizer": "adam", "loss": "categorical_crossentropy"}
+        given = {
+            "name": "raw",
+            "preprocess": table(self.raw, **more),
+            "trainer": {"name": "SingleTrainer", "arguments": arguments | {"num_epoch": 2}},
+            "model": {"sha256": "0" * 64, "bytes": 1},
+        }
+        submit = SparkSubmit("spark-submit", str(self.results), (str(self.data),))
+        submit(job_file(given), self.folder)
+
+    def said(self) -> str:
+        return (self.folder / ERROR).read_text()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Submitted:
+    return Submitted(tmp_path)
+
+
+def test_raw_data_is_preprocessed_once_and_a_model_that_does_not_fit_is_told_of(
+    spark: Any, job: Submitted
+) -> None:
+    job.prepare(width=5)
+    for raw in (None, "nonsense\n"):
+        # As after a kill: what was preprocessed is whole, and is not made again of what is there.
+        if raw is not None:
+            job.raw.write_text(raw)
+        with pytest.raises(DataError):
+            main(str(job.folder))
+        rows = "column 'features': the rows have 3 features"
+        assert job.said() == f"{rows}, but the model's input shape (5,) takes 5\n"
+        assert os.listdir(job.results) == [f".{NAME}.data"]
+    made = job.results / f".{NAME}.data"
+    assert Preprocessor.load(made / PREPROCESSOR).classes == ["high", "low"]
+    assert spark.read.parquet(str(made / "train")).count() == TRAIN
+
+
+def test_a_link_that_leads_out_since_it_was_submitted_is_not_followed(job: Submitted) -> None:
+    outside = job.data.parent / "secret.csv"
+    outside.write_text("a,kind\n1,x\n2,y\n")
+    job.raw.unlink()
+    job.raw.symlink_to(outside)
+    job.prepare(width=3)
+    with pytest.raises(ConfigError):
+        main(str(job.folder))
+    assert job.said() == (
+        "preprocess.sources.events.path: is outside the folders that this server reads\n"
+    )
+    assert not job.results.exists()

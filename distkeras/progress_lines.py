@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["describe"]
 
-# What a trainer's phases are called where nothing else is known yet.
+# What the phases of a trainer, and of a job before it, are called where nothing else is known yet.
 PHASES = {
+    "preprocess": "preprocessing",
     "check": "training: looking at the rows",
     "start": "training: starting the workers",
     "finish": "training: finishing",

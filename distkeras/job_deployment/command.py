@@ -28,7 +28,9 @@ def add_jobs(commands: Any) -> None:
     jobs = commands.add_parser("jobs", help="trainings on a Punchcard server")
     actions = jobs.add_subparsers(dest="action", required=True)
     submit = _action(actions, "submit", "sends a job; prints its id")
-    submit.add_argument("file", help="TOML: name, data_path, model, [trainer] and so on")
+    submit.add_argument(
+        "file", help="TOML: name, data_path or [preprocess], model, [trainer] and so on"
+    )
     submit.add_argument("--wait", action="store_true", help="until it has ended, with a bar")
     _action(actions, "list", "your jobs, the latest first").add_argument(
         "--most", type=int, default=20, help="how many (%(default)s)"
@@ -38,7 +40,9 @@ def add_jobs(commands: Any) -> None:
     logs = _action(actions, "logs", "what a job says")
     logs.add_argument("id")
     logs.add_argument("--follow", action="store_true", help="until it has ended")
-    fetch = _action(actions, "fetch", "model, history and report of a job that has succeeded")
+    fetch = _action(
+        actions, "fetch", "model, history, report and preprocessor of a job that has succeeded"
+    )
     fetch.add_argument("id")
     fetch.add_argument("--to", default=".", metavar="FOLDER", help="where to (%(default)s)")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distkeras.errors import ConfigError
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob, check_succeeded
-from distkeras.job_deployment.results import history_of, model_of
+from distkeras.job_deployment.results import history_of, model_of, preprocessor_of
 from distkeras.job_deployment.submission import described, new_key, saved, send, trainer_part
 from distkeras.job_deployment.watching import watch
 from distkeras.punchcard.job_file import ENDED, JobFile
@@ -18,6 +19,8 @@ from distkeras.rules.arguments import positive_int
 
 if TYPE_CHECKING:
     from distkeras.history import History
+    from distkeras.preprocessing.preprocessor import Preprocessor
+    from distkeras.preprocessing.spec import PreprocessSpec
     from distkeras.trainers import Trainer
 
 __all__ = ["Job"]
@@ -29,11 +32,15 @@ class Job:
     Args:
         secret: that the server knows you by.
         job_name: for people.
-        data_path: Parquet, absolute or ``hdfs://``, as the server's cluster sees it.
+        data_path: Parquet with the trainer's columns, absolute or ``hdfs://``, as the server's
+            cluster sees it; None with ``preprocess``.
         num_executors: executors of Spark.
         num_processes: cores of each; the trainer's ``num_workers`` are those that train.
         trainer: any of the library's, or one of your server's owner's. Its model and arguments are
             sent; callbacks and code of your own cannot be.
+        preprocess: how the server makes ``features`` and ``label`` of raw data, on the training
+            split of which it trains: the ``[preprocess]`` of an experiment, with one source and
+            no ``sql``, as a dict or a ``PreprocessSpec``.
         patience: how long to wait for the server, and for how long to try again.
 
     Raises:
@@ -44,15 +51,16 @@ class Job:
         self,
         secret: str,
         job_name: str,
-        data_path: str,
+        data_path: str | None,
         num_executors: int,
         num_processes: int,
         trainer: Trainer,
         *,
+        preprocess: Mapping[str, Any] | PreprocessSpec | None = None,
         patience: Patience | None = None,
     ) -> None:
         self.secret, self.job_name, self.data_path = secret, job_name, data_path
-        self.trainer, self.patience = trainer, patience
+        self.trainer, self.preprocess, self.patience = trainer, preprocess, patience
         self.master: str | None = None
         self.executor_memory_mb = 1024
         self._remote: RemoteJob | None = None
@@ -201,8 +209,22 @@ class Job:
             self.fetch(folder)
             return history_of(Path(folder))
 
+    def get_preprocessor(self) -> Preprocessor:
+        """What makes raw rows into the features that were trained on: ``transform``, ``decode``.
+
+        Raises:
+            StorageError: the job had no ``preprocess``.
+            JobFailed, ServiceError: as ``get_trained_model``.
+        """
+        with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:
+            self.fetch(folder)
+            return preprocessor_of(Path(folder))
+
     def fetch(self, folder: str | Path) -> list[Path]:
-        """Fetches model, history and report into a folder; raises as ``get_trained_model``."""
+        """Fetches all results into a folder; raises as ``get_trained_model``.
+
+        Model, history and report, and ``preprocessor.json`` of a job with ``preprocess``.
+        """
         return self._sent().fetch(Path(folder))
 
     def _prepared(self) -> _Ready:
@@ -218,6 +240,7 @@ class Job:
         return {
             "name": self.job_name,
             "data_path": self.data_path,
+            "preprocess": copy.deepcopy(self.preprocess),
             "num_executors": self.num_executors,
             "num_processes": self.num_processes,
             "executor_memory_mb": self.executor_memory_mb,

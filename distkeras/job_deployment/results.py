@@ -11,8 +11,9 @@ from distkeras.storage import read_json
 
 if TYPE_CHECKING:
     from distkeras.history import History
+    from distkeras.preprocessing.preprocessor import Preprocessor
 
-__all__ = ["history_of", "model_of", "report_of"]
+__all__ = ["history_of", "model_of", "preprocessor_of", "report_of"]
 
 
 def model_of(folder: Path) -> Any:
@@ -41,6 +42,20 @@ def history_of(folder: Path) -> History:
     except (OSError, ValueError, TypeError) as error:  # pyarrow's own are among these.
         reason = " ".join(str(error).split())[:300]
         raise StorageError(f"{path.name}: is no history: {reason}") from None
+
+
+def preprocessor_of(folder: Path) -> Preprocessor:
+    """What makes raw rows into the features that were trained on.
+
+    Raises:
+        StorageError: there is none, as the job had no ``preprocess``, or it is something else.
+    """
+    from distkeras.preprocessing.preprocessor import Preprocessor
+
+    path = folder / "preprocessor.json"
+    if not path.exists():
+        raise StorageError(f"{path.name}: is not among the results: the job had no preprocess")
+    return Preprocessor.load(path)
 
 
 def report_of(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ the same features as Spark SQL            expressions.py, sql.py
 how train/ and test/ are written          write.py
 what manifest.json says                   manifest.py
 how a Spark failure becomes one line      failures.py
+what the session is set to meanwhile      settings.py
 the order of all this                     run.py
 ========================================  =================
 

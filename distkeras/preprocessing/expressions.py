@@ -11,6 +11,7 @@ from distkeras.errors import DataError
 from distkeras.preprocessing.cells import category, number
 from distkeras.preprocessing.failures import absent, complaint
 from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.settings import settings_for_names
 from distkeras.preprocessing.sql import array_of, literal, name_in_sql
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def with_features(dataframe: DataFrame, fitted: Preprocessor) -> DataFrame:
     if fitted.label_column in names:
         made["label"] = label(fitted.label, schema, missing)
     kept = [name_in_sql(name) for name in names if name not in made]
-    return dataframe.selectExpr(*kept, *(f"{sql} AS {name}" for name, sql in made.items()))
+    with settings_for_names(dataframe.sparkSession):
+        return dataframe.selectExpr(*kept, *(f"{sql} AS {name}" for name, sql in made.items()))
 
 
 def features(fitted: Preprocessor, schema: StructType, missing: Missing, *, checked: bool) -> str:

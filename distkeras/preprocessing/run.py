@@ -16,9 +16,10 @@ from distkeras.preprocessing.measure import Measured, Tally, count_categories, m
 from distkeras.preprocessing.preprocessor import LabelColumn, Preprocessor
 from distkeras.preprocessing.roles import find_roles
 from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.settings import settings_for_wide_rows
 from distkeras.preprocessing.sources import read_table
 from distkeras.preprocessing.sql import Kind
-from distkeras.preprocessing.write import Written, settings_for_wide_rows, write_splits
+from distkeras.preprocessing.write import Written, write_splits
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

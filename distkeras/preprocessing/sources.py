@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from distkeras.preprocessing.csv_types import find_types, guess_types, with_type
 from distkeras.preprocessing.failures import plain_errors
 from distkeras.preprocessing.headers import check_header
 from distkeras.preprocessing.rows import Missing
+from distkeras.preprocessing.spec import ENDINGS
 from distkeras.preprocessing.sql import name_in_sql
 from distkeras.storage import files_below, find, locate, spark_url
 
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from distkeras.preprocessing.spec import PreprocessSpec, SourceSpec
 
 __all__ = ["read_table"]
-
-_ENDINGS: dict[str, Literal["csv", "parquet"]] = {
-    "csv": "csv",
-    "tsv": "csv",
-    "txt": "csv",
-    "parquet": "parquet",
-}
 
 
 def read_table(spark: SparkSession, spec: PreprocessSpec, *, look_at_all: bool) -> DataFrame:
@@ -110,21 +103,17 @@ def _csv_reader(
 
 
 def _format(name: str, source: SourceSpec) -> Literal["csv", "parquet"]:
-    if source.format is not None:
-        return source.format
-    last = os.path.basename(source.path.rstrip("/")).removesuffix(".gz")
-    ending = last.rpartition(".")[2].lower()
-    if ending not in _ENDINGS:
+    if source.kind is None:
         raise ConfigError(
             f"preprocess.sources.{name}: '{source.path}' does not tell its format; add "
             "format = 'csv' or 'parquet'"
         )
-    return _ENDINGS[ending]
+    return source.kind
 
 
 def _only(path: str, kind: Literal["csv", "parquet"]) -> dict[str, str]:
     """The reader's option that leaves out what else lies in a directory: READMEs, scripts."""
-    endings = [e for ending, of in _ENDINGS.items() if of == kind for e in (ending, f"{ending}.gz")]
+    endings = [e for ending, of in ENDINGS.items() if of == kind for e in (ending, f"{ending}.gz")]
     suffixes = tuple(f".{ending}" for ending in endings)
     if not any(found.entry.directory and not found.name for found in find(path)):
         return {}  # What was named file by file, or by a pattern, is read whatever it is called.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from datetime import date, datetime
 from typing import Literal
@@ -11,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 __all__ = [
+    "ENDINGS",
     "CategoricalSpec",
     "LabelSpec",
     "MissingSpec",
@@ -18,6 +20,14 @@ __all__ = [
     "SourceSpec",
     "SplitSpec",
 ]
+
+#: How files are written that end so.
+ENDINGS: dict[str, Literal["csv", "parquet"]] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "parquet": "parquet",
+}
 
 _VIEW_NAME = re.compile(r"[A-Za-z_]\w*")
 _SPLIT_KEYS = {
@@ -61,6 +71,12 @@ class SourceSpec(_Part):
     columns: tuple[str, ...] = Field(
         default=(), description="CSV without header: the names of the columns, in order."
     )
+
+    @property
+    def kind(self) -> Literal["csv", "parquet"] | None:
+        """How the files are written; None where neither format nor the path's ending tells."""
+        last = os.path.basename(self.path.rstrip("/")).removesuffix(".gz")
+        return self.format or ENDINGS.get(last.rpartition(".")[2].lower())
 
     @model_validator(mode="after")
     def _names_or_header(self) -> SourceSpec:

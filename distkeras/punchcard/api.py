@@ -56,7 +56,7 @@ class Told(BaseModel):
     id: str
     name: str
     trainer: str
-    data_path: str
+    data_path: str = Field(description="Of what it reads, be it preprocessed before or not.")
     state: str = Field(description="submitted, queued, running, succeeded, failed or cancelled.")
     cancelling: bool = Field(description="It is being cancelled.")
     attempt: int = Field(description="How often it was begun.")

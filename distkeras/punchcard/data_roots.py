@@ -33,29 +33,36 @@ class DataRoots:
             raise ConfigError("no data root is given, and no job could read anything")
         self.roots = tuple(_root(text) for text in roots)
 
-    def check(self, path: str) -> str:
+    def check(self, path: str, key: str = "data_path") -> str:
         """The place of a path that jobs may read.
 
         Asked when a job is submitted and again when it runs, as links may have changed.
 
         Args:
             path: absolute, or a URL.
+            key: of the job, that has it.
 
         Returns:
             The path with all links resolved, or the URL, for Spark.
 
         Raises:
-            ConfigError: it is outside, whether or not something is there.
+            ConfigError: it is outside, whether or not something is there; begins with the key.
         """
+        try:
+            return self._checked(path)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+
+    def _checked(self, path: str) -> str:
         try:
             place = locate(path)
         except StorageError:
-            raise ConfigError("data_path: is no path and no hdfs:// URL") from None
+            raise ConfigError("is no path and no hdfs:// URL") from None
         if _WILD & set(path) or ".." in path.split("/"):
-            raise ConfigError("data_path: must be a plain path, without '..' and patterns")
+            raise ConfigError("must be a plain path, without '..' and patterns")
         found = place if isinstance(place, RemotePath) else _resolved(place)
         if not any(_within(found, root) for root in self.roots):
-            raise ConfigError("data_path: is outside the folders that this server reads")
+            raise ConfigError("is outside the folders that this server reads")
         if isinstance(found, Path):
             _check_below(found, self.roots)
         return os.fspath(found)
@@ -91,11 +98,11 @@ def _root(text: str) -> Path | RemotePath:
 
 def _resolved(place: Path) -> Path:
     if not place.is_absolute():
-        raise ConfigError("data_path: must be absolute, as the server sees it")
+        raise ConfigError("must be absolute, as the server sees it")
     try:
         return place.resolve()
     except (OSError, RuntimeError, ValueError):
-        raise ConfigError("data_path: is outside the folders that this server reads") from None
+        raise ConfigError("is outside the folders that this server reads") from None
 
 
 def _within(place: Path | RemotePath, root: Path | RemotePath) -> bool:
@@ -110,14 +117,14 @@ def _check_below(folder: Path, roots: Sequence[Path | RemotePath]) -> None:
     try:
         folder.stat()
     except OSError:  # Among others, a name that is too long for the file system.
-        raise ConfigError("data_path: nothing is there") from None
+        raise ConfigError("nothing is there") from None
     waiting, left = [os.fspath(folder)] if folder.is_dir() else [], ENTRIES
     while waiting:
         with _entries(waiting.pop()) as entries:
             for entry in entries:
                 left -= 1
                 if left < 0:
-                    raise ConfigError(f"data_path: has more than {ENTRIES} files and folders in it")
+                    raise ConfigError(f"has more than {ENTRIES} files and folders in it")
                 _check_link(entry, roots)
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
@@ -127,11 +134,11 @@ def _entries(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
     try:
         return os.scandir(folder)
     except OSError:
-        raise ConfigError("data_path: has a folder that the server may not read") from None
+        raise ConfigError("has a folder that the server may not read") from None
 
 
 def _check_link(entry: os.DirEntry[str], roots: Sequence[Path | RemotePath]) -> None:
     if entry.is_symlink():
         found = _resolved(Path(entry.path))
         if not any(_within(found, root) for root in roots):
-            raise ConfigError("data_path: has a link that leads outside")
+            raise ConfigError("has a link that leads outside")

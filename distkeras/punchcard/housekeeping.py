@@ -21,8 +21,9 @@ log = logger(__name__)
 ROUND = 60.0
 #: Seconds after the last piece of a model for which the next one is waited for.
 FORGOTTEN = 3600.0
-#: What lies beside results while a job runs: its checkpoints, and what is not yet published.
-_BESIDE = re.compile(r"\.([0-9a-f]{16})\..+")
+#: What lies beside results while a job runs: its checkpoints, what was preprocessed for it, and
+#: what of these and of its results is not yet published.
+_BESIDE = re.compile(r"\.{1,2}([0-9a-f]{16})\..+")
 
 
 class Housekeeping(Beside):

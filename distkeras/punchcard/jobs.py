@@ -37,7 +37,7 @@ class Job(NamedTuple):
         state: one of ``job_file.STATES``.
         name: for people.
         trainer: its name.
-        data_path: of what is trained on.
+        data_path: of what is trained on, or preprocessed before.
         bytes: of its model's file.
         attempt: how often it was begun.
         cancelling: 1 where it is to be cancelled.

@@ -68,7 +68,8 @@ def check_job(job: JobFile, limits: Limits) -> None:
             raise ConfigError(f"{name} is {value}, but this server allows {most}")
     if job.master is not None and job.master not in limits.masters:
         raise ConfigError(f"master: this server has {', '.join(limits.masters)}")
-    limits.roots.check(job.data_path)
+    for key, path in job.reads.items():
+        limits.roots.check(path, key)
     _check_trainer(job, limits)
 
 

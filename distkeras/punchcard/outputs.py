@@ -14,7 +14,7 @@ from distkeras.storage import Place, exists, files_of
 __all__ = ["RESULT", "Said", "log_of", "progress_of", "results_of", "stream_of"]
 
 #: The names that a result may have.
-RESULT = re.compile(r"model(-[0-9]{1,4})?\.keras|history\.parquet|report\.json")
+RESULT = re.compile(r"model(-[0-9]{1,4})?\.keras|history\.parquet|report\.json|preprocessor\.json")
 #: Bytes of a log in one answer.
 _LOG_BYTES = 1 << 18
 

@@ -147,9 +147,9 @@ class Store:
             if (same := _same(database, new, description)) is not None:
                 return same, False
             _check_share(database, new, most)
-            name = secrets.token_hex(8)
-            file = new.file
-            shown = (file.name, file.trainer.name, file.data_path, file.model.bytes, description)
+            name, file = secrets.token_hex(8), new.file
+            data = ", ".join(file.reads.values())
+            shown = (file.name, file.trainer.name, data, file.model.bytes, description)
             values = (*new[:3], *shown, name, time.time(), "submitted")
             marks = ", ".join("?" for _ in values)
             database.execute(f"INSERT INTO jobs ({_NEW}) VALUES ({marks})", values)

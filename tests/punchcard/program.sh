@@ -33,6 +33,7 @@ printf '{"name": "%s"}' "$name" >"$state/results/$id/report.json"
 case $name in train*)
     printf 'PK model' >"$state/results/$id/model.keras"
     printf 'PAR1 history' >"$state/results/$id/history.parquet"
+    printf '{"version": 1}' >"$state/results/$id/preprocessor.json"
     ;;
 esac
 echo "end $id" >>"$state/runs.txt"

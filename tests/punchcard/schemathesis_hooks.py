@@ -27,6 +27,8 @@ RIGHT = {
     "model": {"sha256": hashlib.sha256(MODEL).hexdigest(), "bytes": len(MODEL)},
 }
 
+SOURCES = {"events": {"path": DATA, "format": "csv"}}
+
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
@@ -37,8 +39,16 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     if where == ("POST", "/api/v1/jobs") and isinstance(case.body, dict):
         if _half(json.dumps(case.body, sort_keys=True)):
             case.body = {"name": case.body.get("name", "x"), **RIGHT}
+        if isinstance(case.body.get("preprocess"), dict):
+            case.body = _reading(case.body)
     elif case.path_parameters and "name" in case.path_parameters:
         _point(case, str(case.path_parameters["name"]))
+
+
+def _reading(body: dict[str, Any]) -> dict[str, Any]:
+    """A job with a preprocessing that reads what this server reads."""
+    spec = {**body["preprocess"], "sources": SOURCES, "sql": None}
+    return {"name": body.get("name", "x"), **RIGHT, "data_path": None, "preprocess": spec}
 
 
 def _point(case: Case, name: str) -> None:

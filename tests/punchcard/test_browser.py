@@ -86,6 +86,7 @@ def test_a_job_is_seen_as_it_goes(shared_server: Server, own: Browser) -> None:
     assert own.driver.title == "train-seen · succeeded · Punchcard"
     for kind, content in (
         ("model.keras", b"PK model"),
+        ("preprocessor.json", b'{"version": 1}'),
         ("history.parquet", b"PAR1 history"),
         ("report.json", b'{"name": "train-seen"}'),
     ):

@@ -15,6 +15,7 @@ import pytest
 from distkeras.errors import JobFailed
 from distkeras.job_deployment import Job
 from distkeras.trainers import ADAG, EnsembleTrainer, SingleTrainer
+from tests.punchcard.raw import TRAIN, raw_rows, table, write_raw
 from tests.punchcard.served import Server, alive, secret_of, until
 
 ROWS = 600
@@ -50,7 +51,9 @@ def accuracy(trained: Any) -> float:
 
 
 def send(server: Server, user: str, data: Path, trainer: Any, cores: int) -> Job:
-    job = Job(secret_of(user), f"of {user}", str(data), 1, cores, trainer)
+    raw = data.suffix == ".csv"
+    path, preprocess = (None, table(data)) if raw else (str(data), None)
+    job = Job(secret_of(user), f"of {user}", path, 1, cores, trainer, preprocess=preprocess)
     job.send(server.url)
     return job
 
@@ -59,11 +62,11 @@ def test_three_users_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     options = ("--max-running", "3", "--conf", "spark.ui.enabled=false")
     server = Server(tmp_path, *options, module="distkeras.punchcard.command")
     server.users("ann", "bob", "eve")
-    data = write(server.data / "events")
+    data, raw = write(server.data / "events"), write_raw(server.data / "raw.csv")
     common = {"worker_optimizer": "adam", "loss": "categorical_crossentropy", "batch_size": 16}
     with server:
         ann = send(server, "ann", data, ADAG(model(), num_epoch=100_000, **common), 2)
-        bob = send(server, "bob", data, SingleTrainer(model(), num_epoch=12, **common), 1)
+        bob = send(server, "bob", raw, SingleTrainer(model(), num_epoch=12, **common), 1)
         eve = send(server, "eve", data, EnsembleTrainer(model(), num_epoch=12, **common), 2)
         until(lambda: ann.state()["state"] == "running", "its turn")
         server.kill()
@@ -73,17 +76,28 @@ def test_three_users_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         eve.wait_completion(MINUTES)
         assert "of bob: succeeded" in capfd.readouterr().err
         _check_results(bob, eve)
+        _check_raw(bob, raw, server)
         _cancel(server, ann)
         assert [job.state()["attempt"] for job in (ann, bob, eve)] == [1, 1, 1]
 
 
+def _check_raw(bob: Job, raw: Path, server: Server) -> None:
+    """New raw rows are scored by what was trained on others."""
+    fitted, rows = bob.get_preprocessor(), raw_rows(raw)
+    scores = bob.get_trained_model().predict(fitted.transform(rows), verbose=0)
+    found = fitted.decode(scores.argmax(axis=1))
+    assert np.mean([one == row["kind"] for one, row in zip(found, rows, strict=True)]) > 0.85
+    assert bob.state()["data_path"] == str(raw)
+    # What was made of it, and its checkpoints, went with the job.
+    assert not list((server.state / "results").glob(f".{bob.job_id}*"))
+
+
 def _check_results(bob: Job, eve: Job) -> None:
-    assert accuracy(bob.get_trained_model()) > 0.85
     members = eve.get_trained_model()
     assert len(members) == 2
     assert all(accuracy(one) > 0.75 for one in members)
     history = bob.get_history()
-    assert sum(record.samples for record in history.records) == 12 * ROWS
+    assert sum(record.samples for record in history.records) == 12 * TRAIN
     assert history.metrics == ("loss", "accuracy")
     last = bob.state()["progress"]
     assert (last["epoch"], last["epochs"], last["phase"]) == (12, 12, "finish")

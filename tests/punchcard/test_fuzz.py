@@ -66,6 +66,7 @@ CLIENT = httpx.Client(timeout=60.0)
 
 def ask(server: Server, method: str, path: str, **more: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {secret_of('ann')}", "Idempotency-Key": new_key()}
+    headers["Content-Type"] = "application/json"  # Otherwise the body is not even parsed.
     url = f"{server.url}/api/v1/{path}"
     answer = CLIENT.request(method, url, headers=headers, **more)
     assert answer.status_code < 500, answer.text
@@ -100,6 +101,38 @@ def test_any_arguments(shared_server: Server, name: str, arguments: dict[str, An
     answer = ask(shared_server, "POST", "jobs", content=text(body))
     if answer.status_code == 201:
         ask(shared_server, "POST", f"jobs/{answer.json()['id']}/cancel")
+
+
+#: Keys of a preprocessing, with values that they do not know.
+PARTS = {
+    "sources": ("events", "path", "format", "header", "separator", "columns"),
+    "missing": ("values", "strategy", "constant"),
+    "categorical": ("columns", "encoding", "unseen"),
+    "label": ("column", "kind"),
+    "split": ("method", "test", "seed", "stratify", "column", "test_values", "test_from"),
+}
+PREPROCESS = st.fixed_dictionaries(
+    {"label": st.fixed_dictionaries({"column": TEXTS}) | VALUES},
+    optional={
+        name: VALUES | st.dictionaries(st.sampled_from(keys), VALUES | TEXTS, max_size=3)
+        for name, keys in PARTS.items()
+        if name != "label"
+    }
+    | dict.fromkeys(("numeric", "drop", "scale"), st.lists(TEXTS, max_size=3) | VALUES),
+)
+
+
+@SHARED
+@given(PREPROCESS)
+def test_any_preprocessing(shared_server: Server, preprocess: dict[str, Any]) -> None:
+    source = {"path": str(shared_server.data), "format": "csv"}
+    spec = {"sources": {"events": source}, **preprocess}
+    model = {"sha256": "0" * 64, "bytes": 1}
+    body = shared_server.values("quick", model=model, data_path=None, preprocess=spec)
+    answer = ask(shared_server, "POST", "jobs", content=text(body))
+    if answer.status_code == 201:
+        # Read from the table, which has it as JSON; this model is refused, and the job forgotten.
+        ask(shared_server, "PUT", f"jobs/{answer.json()['id']}/model", content=b"x")
 
 
 @SHARED

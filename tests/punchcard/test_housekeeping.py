@@ -39,7 +39,9 @@ class House:
     def ended(self, key: str) -> str:
         name = self.job(key, MODEL, LOG)
         (self.results / name).mkdir(parents=True)
-        (self.results / f".{name}.checkpoints").mkdir()
+        for left in ("checkpoints", "data", "staging-host-1"):
+            (self.results / f".{name}.{left}").mkdir()
+        (self.results / f"..{name}.data.staging-host-1").mkdir()
         self.store.queue(name)
         self.store.end(name, "failed")
         return name

@@ -5,7 +5,9 @@ import { make } from "./list.js";
 import { NOTHING, at, count, lasting, measure, part, phase, size, state } from "./words.js";
 
 const ENDED = ["succeeded", "failed", "cancelled"];
-const RESULTS = { model: "Model", history: "History", report: "Report" };
+const RESULTS = {
+  model: "Model", preprocessor: "Preprocessor", history: "History", report: "Report",
+};
 //: Characters of the log that the page keeps.
 const KEPT = 500_000;
 

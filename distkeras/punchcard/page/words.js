@@ -7,7 +7,8 @@ const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 export const NOTHING = "–";
 const PHASES = {
-  check: "Checking the job", start: "Starting workers", train: "Training", finish: "Saving",
+  preprocess: "Preprocessing the data", check: "Checking the job", start: "Starting workers",
+  train: "Training", finish: "Saving",
 };
 
 export function phase(name) {

@@ -16,6 +16,7 @@ from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
+from tasks.variants import CompareSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -241,6 +242,7 @@ class Experiment(_Section):
     preprocess: PreprocessSpec
     train: TrainSpec
     evaluate: EvaluateSpec = EvaluateSpec()
+    compare: CompareSpec = CompareSpec()
 
     @field_validator("output")
     @classmethod

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import luigi
 from luigi.rpc import RemoteScheduler
 from luigi.scheduler import Scheduler
-from luigi.worker import Worker
+from luigi.worker import Worker, fork_lock
 
 from tasks.base import ExperimentTask
 
@@ -31,8 +34,19 @@ def attempt(tasks: Mapping[str, ExperimentTask]) -> dict[str, str]:
     if all(task.complete() for task in tasks.values()):
         return {}
     asked = _Asked()
+    _free_forking()
     luigi.build([*tasks.values()], asked)
     return {name: asked.why(task) for name, task in tasks.items() if not task.complete()}
+
+
+def _free_forking() -> None:
+    """Lets a process that luigi forked fork others.
+
+    Luigi holds a lock while it forks. The new process has a copy of it, and none of the threads
+    that would release that.
+    """
+    if multiprocessing.parent_process() is not None and fork_lock.locked():
+        fork_lock.release()
 
 
 class _Asked:
@@ -55,9 +69,16 @@ class _Asked:
     def why(self, task: ExperimentTask) -> str:
         """The error of the first task of a chain that is not complete."""
         step = next(one for one in _chain(task) if not one.complete())
-        said = self.scheduler.fetch_error(task_id=step.task_id)["error"] or "did not run"
+        said = _text(self.scheduler.fetch_error(task_id=step.task_id)["error"]) or "did not run"
         # A traceback says in its last line what was wrong.
-        return f"{step.task_family}: {said.strip().splitlines()[-1]}"
+        return f"{step.task_family}: {said.splitlines()[-1]}"
+
+
+def _text(said: str | None) -> str:
+    """What luigi keeps of a failure: usually as JSON."""
+    with suppress(ValueError):
+        said = str(json.loads(said or '""'))
+    return (said or "").strip()
 
 
 def _chain(task: ExperimentTask) -> Iterator[ExperimentTask]:

@@ -5,7 +5,8 @@ for some trainers, and prints the accuracy on the test rows in percent, each bes
 exchange. The rows, the model, the local optimizer (Adam 0.004) and the windows are the same; the
 mean of some seeds, and how far they are apart.
 
-    python benchmarks/compression.py --trainers ADAG DOWNPOUR AEASGD AveragingTrainer --workers 4
+    python benchmarks/compression.py
+    python benchmarks/compression.py --full
     python benchmarks/compression.py --show
 """
 
@@ -62,7 +63,6 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             print(f"{name} {codec}: {cells[name][codec]}", flush=True)
     asked_for = {key: vars(asked)[key] for key in ("workers", "window", "epochs", "seeds")}
     figures = {"cells": cells, "weights": weights, "asked": asked_for}
-    results_file.write("compression", figures)
     return figures
 
 
@@ -89,7 +89,8 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
-    show(results_file.measured_or_kept("compression", parser, measure))
+    short = {"trainers": ["ADAG", "AEASGD"], "seeds": 1}
+    show(results_file.measured_or_kept("compression", parser, short, measure))
 
 
 if __name__ == "__main__":

@@ -42,9 +42,27 @@ def write(name: str, figures: dict[str, Any]) -> None:
 
 
 def measured_or_kept(
-    name: str, parser: argparse.ArgumentParser, measure: Callable[[argparse.Namespace], Any]
-) -> Any:
-    """The figures: of a new measurement, or with ``--show`` those that ``write`` has kept."""
-    parser.add_argument("--show", action="store_true", help="only print what was measured before")
+    name: str,
+    parser: argparse.ArgumentParser,
+    short: dict[str, Any],
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+) -> dict[str, Any]:
+    """The figures: of a new measurement, which is kept, or with ``--show`` those kept last.
+
+    Args:
+        name: of the result file with ``--full``; else ``_short`` is put behind it.
+        parser: whose defaults are those of the published figures.
+        short: the defaults of the short form.
+        measure: makes the figures.
+    """
+    parser.add_argument("--full", action="store_true", help="the sizes of the published figures")
+    parser.add_argument("--show", action="store_true", help="only print the published figures")
+    if not parser.parse_known_args()[0].full:
+        parser.set_defaults(**short)
     asked = parser.parse_args()
-    return json.loads((RESULTS / f"{name}.json").read_text()) if asked.show else measure(asked)
+    if asked.show:
+        kept: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+        return kept
+    figures = measure(asked)
+    write(name if asked.full else f"{name}_short", figures)
+    return figures

@@ -6,7 +6,8 @@ test rows, in percent. Every trainer has the same local optimizer, Adam 0.004 (E
 as it must), mini-batches of 32, the same rows, epochs and seed, and its own defaults otherwise.
 Workers are equally fast but for exponential noise.
 
-    python benchmarks/which_optimizer.py --workers 2 8 32 --windows 1 5 20 --epochs 5
+    python benchmarks/which_optimizer.py
+    python benchmarks/which_optimizer.py --full
     python benchmarks/which_optimizer.py --show
 """
 
@@ -83,7 +84,6 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
                 cells.setdefault(name, {})[f"{workers}/{window}"] = found
                 print(f"{name} {workers} workers, window {window}: {found}", flush=True)
     figures = {"alone": alone, "cells": cells, "epochs": asked.epochs, "seed": asked.seed}
-    results_file.write("which_optimizer", figures)
     return figures
 
 
@@ -107,7 +107,8 @@ def main() -> None:
     parser.add_argument("--windows", type=int, nargs="+", default=[1, 5, 20])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    show(results_file.measured_or_kept("which_optimizer", parser, measure))
+    short = {"workers": [2], "windows": [5]}
+    show(results_file.measured_or_kept("which_optimizer", parser, short, measure))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,13 @@ run: $(STAMP)
 
 # Three processes, each with a Spark of its own, as most tests wait half of their time; the tests of
 # a file stay in one of them, and the files in the order of tests/conftest.py.
-test: lint
+test: lint $(VENV)/browser
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+# A Chromium, where Debian's can be installed; `make run` needs none.
+$(VENV)/browser: $(STAMP)
+	bash scripts/install_system.sh browser
+	touch $@
 
 # More of HDFS, YARN and Spark on several hosts, and with parts of them killed: half an hour.
 test-clusters: $(STAMP)

@@ -12,7 +12,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["distkeras", "distkeras.*", "tasks", "tasks.*"]),
-    package_data={"distkeras": ["py.typed"], "tasks": ["py.typed"]},
+    package_data={
+        "distkeras": ["py.typed"],
+        "distkeras.punchcard": ["page/*"],
+        "tasks": ["py.typed"],
+    },
     entry_points={
         "console_scripts": [
             "distkeras = distkeras.command:main",
@@ -50,7 +54,10 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
+            "schemathesis>=4.30",
             "scikit-learn>=1.4",
+            # The page of Punchcard in a browser, where Debian's chromium and chromium-driver are.
+            "selenium>=4.20",
         ],
     },
 )

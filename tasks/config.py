@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
+from tasks.tables import ModelSpec, OptimizerSpec, Section, SubmitSpec
 from tasks.variants import CompareSpec
 
 if sys.version_info >= (3, 11):
@@ -29,75 +29,10 @@ __all__ = [
     "Experiment",
     "ModelSpec",
     "OptimizerSpec",
+    "SubmitSpec",
     "TrainSpec",
     "load_experiment",
 ]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ModelSpec(_Section):
-    """``[train.model]``: where the Keras model comes from; exactly one of the two."""
-
-    function: str | None = Field(
-        None,
-        description='"package.module:function", looked for in the working directory too; called '
-        "with the arguments and, where its signature has them, `dimension` (number of features) "
-        "and `classes` (number of classes; 1 for regression).",
-    )
-    arguments: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments of the function."
-    )
-    file: str | None = Field(None, description="A saved model; its name ends in .keras.")
-
-    @field_validator("function")
-    @classmethod
-    def _module_and_name(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"\w+(\.\w+)*:\w+", value):
-            raise ValueError("write it as package.module:function")
-        return value
-
-    @field_validator("file")
-    @classmethod
-    def _keras_file(cls, value: str | None) -> str | None:
-        if value is not None and not value.endswith(".keras"):
-            raise ValueError("a model file's name must end in .keras")
-        return value
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> ModelSpec:
-        if (self.function is None) == (self.file is None):
-            raise ValueError("give exactly one of function and file")
-        if self.file is not None and self.arguments:
-            raise ValueError("arguments go with function, not with file")
-        return self
-
-
-class OptimizerSpec(BaseModel):
-    """``[train.worker_optimizer]``: a Keras optimizer's name, and its own arguments."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: str = Field(description='As Keras knows it: "adam", "sgd", "adagrad", ...')
-
-    @model_validator(mode="before")
-    @classmethod
-    def _learning_rate(cls, given: Any) -> Any:
-        rate = given.get("learning_rate") if isinstance(given, dict) else None
-        if rate is None or isinstance(rate, dict):  # a table is a schedule, which Keras checks
-            return given
-        number = isinstance(rate, int | float) and not isinstance(rate, bool)
-        if not number or not 0 < rate <= sys.float_info.max:
-            raise ValueError(f"learning_rate = {rate!r}: must be a number greater than 0")
-        # Keras takes no integer, and TOML's 1 is one.
-        return given | {"learning_rate": float(rate)}
-
-    def to_keras(self) -> str | dict[str, Any]:
-        """What ``keras.optimizers.get`` takes: a name, or a class name with a config."""
-        arguments = dict(self.model_extra or {})
-        return {"class_name": self.name, "config": arguments} if arguments else self.name
 
 
 #: Keys of ``[train]`` for which each trainer has a default of its own, or no use at all.
@@ -118,9 +53,11 @@ _OPTIONAL = (
     "compression",
     "overlap",
 )
+#: As a Punchcard server does, which is not told.
+_CHECKPOINT_SECONDS = 60.0
 
 
-class TrainSpec(_Section):
+class TrainSpec(Section):
     """``[train]``: the model, the distributed optimizer and what it is given."""
 
     trainer: str = Field("ADAG", description="The distributed optimizer, by its class name.")
@@ -170,9 +107,15 @@ class TrainSpec(_Section):
         None, description="Train a worker's next window while one is exchanged; default: false."
     )
     checkpoint_seconds: float = Field(
-        60.0,
+        _CHECKPOINT_SECONDS,
         ge=0,
         description="Between two checkpoints, from which a killed run goes on; 0 for none.",
+    )
+
+    submit: SubmitSpec | None = Field(
+        None,
+        description="A Punchcard server that is to train in place of this process: its URL, or a "
+        'table with it; "": none.',
     )
 
     timeout: float | None = Field(
@@ -196,6 +139,12 @@ class TrainSpec(_Section):
     def _name_alone(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
 
+    @field_validator("submit", mode="before")
+    @classmethod
+    def _url_alone(cls, value: object) -> object:
+        # So that `--set train.submit=` trains here what the file has trained elsewhere.
+        return ({"url": value} if value else None) if isinstance(value, str) else value
+
     @field_validator("trainer")
     @classmethod
     def _known_trainer(cls, value: str) -> str:
@@ -218,6 +167,15 @@ class TrainSpec(_Section):
         trainer(None, **given)  # raises for values that cannot work together
         return self
 
+    @model_validator(mode="after")
+    def _server_saves_as_it_does(self) -> TrainSpec:
+        if self.submit is not None and self.checkpoint_seconds != _CHECKPOINT_SECONDS:
+            raise ValueError(
+                f"a Punchcard server saves every {_CHECKPOINT_SECONDS:g} s, whatever "
+                "train.checkpoint_seconds says: remove it, or train.submit"
+            )
+        return self
+
     def trainer_arguments(self) -> dict[str, Any]:
         """The keyword arguments of the trainer that the file gives, or that have a default."""
         given = {name: getattr(self, name) for name in _OPTIONAL}
@@ -225,7 +183,7 @@ class TrainSpec(_Section):
         return fixed | {name: value for name, value in given.items() if value is not None}
 
 
-class EvaluateSpec(_Section):
+class EvaluateSpec(Section):
     """``[evaluate]``: prediction over the test split."""
 
     batch_size: int = Field(default=4096, ge=1, description="Rows in one call of the model.")
@@ -235,7 +193,7 @@ class EvaluateSpec(_Section):
     )
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """What one TOML file says."""
 
     output: str = Field("output", min_length=1, description="The directory of all results.")
@@ -263,6 +221,7 @@ def load_experiment(path: str, overrides: Sequence[str] = ()) -> Experiment:
     Args:
         path: the TOML file.
         overrides: ``"a.b=value"``; the value is read as TOML, or taken as text where it is none.
+            ``"a.b="`` takes a key of the file away.
 
     Raises:
         ConfigError: one line that names the file (or ``--set``), the key and the value.
@@ -302,7 +261,10 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
             raise ConfigError(f"--set {override}: {part} is a value, not a table of keys")
-    node[last] = _value(text.strip())
+    if not text.strip() and last in node:
+        del node[last]  # Then its default holds.
+    else:
+        node[last] = _value(text.strip())
 
 
 def _value(text: str) -> object:

@@ -130,7 +130,9 @@ def _log_library() -> None:
 
 def _is_told_once(record: logging.LogRecord) -> bool:
     interrupted = record.name == "root" and "KeyboardInterrupt" in record.getMessage()
-    return record.name != "luigi-interface" and not interrupted
+    # What the library logs comes here from luigi's log, which has told it.
+    told = record.name == "luigi-interface" or record.name.startswith("distkeras.")
+    return not told and not interrupted
 
 
 def quiet_interrupt() -> None:

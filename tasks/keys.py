@@ -46,8 +46,9 @@ def train_parts(experiment: Experiment) -> dict[str, Any]:
         DataError: the model's file is not there.
     """
     spec = experiment.train
-    # How often it is saved meanwhile, and how long who waits, does not change what is learned.
-    config = spec.model_dump(mode="json", exclude={"checkpoint_seconds", *DEADLINES})
+    # Where it is trained, how often it is saved meanwhile, and how long who waits, does not change
+    # what is learned.
+    config = spec.model_dump(mode="json", exclude={"submit", "checkpoint_seconds", *DEADLINES})
     return {"model": _model_digest(spec.model), "config": config}
 
 

@@ -1,4 +1,4 @@
-"""The sections of luigi's configuration that say where Spark and HDFS are."""
+"""The sections of luigi's configuration that say where Spark and HDFS are, and who we are."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import luigi
 
 from distkeras.storage.hdfs_settings import use_hdfs_settings
 from tasks.hdfs_settings import hdfs_settings
+from tasks.punchcard_settings import PunchcardSettings, punchcard_settings
 from tasks.spark_settings import spark_settings
 
-__all__ = ["apply_sections", "spark_section"]
+__all__ = ["apply_sections", "punchcard_section", "spark_section"]
 
 
 def apply_sections() -> None:
-    """Checks ``[spark]``, ``[hdfs]`` and ``[webhdfs]``, and tells the storage what they say.
+    """Checks ``[spark]``, ``[punchcard]``, ``[hdfs]`` and ``[webhdfs]``; tells the storage of them.
 
     Raises:
         ConfigError: a section holds something unknown or impossible.
     """
     spark_settings(spark_section())
+    punchcard_section()
     if folder := spark_section().get("hadoop_conf_dir"):
         os.environ["HADOOP_CONF_DIR"] = folder
     use_hdfs_settings(hdfs_settings(_section("hdfs"), _section("webhdfs")))
@@ -28,6 +30,15 @@ def apply_sections() -> None:
 def spark_section() -> dict[str, str]:
     """Keys, with underscores, and values of ``[spark]``."""
     return _section("spark")
+
+
+def punchcard_section() -> PunchcardSettings:
+    """What ``[punchcard]`` says.
+
+    Raises:
+        ConfigError: it holds something unknown.
+    """
+    return punchcard_settings(_section("punchcard"))
 
 
 def _section(name: str) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from distkeras.checkpoints import Checkpoint
 from distkeras.storage import Place, save_model, spark_url
@@ -12,6 +12,10 @@ from tasks.console import import_keras
 from tasks.keys import train_parts
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
+from tasks.submit import Submission, Trained, forget_job
+
+if TYPE_CHECKING:
+    from distkeras.trainers import Trainer
 
 __all__ = ["Train"]
 
@@ -34,30 +38,40 @@ class Train(ExperimentTask):
         super().run()
         if (checkpoint := self._checkpoint()) is not None:
             checkpoint.remove()
+        forget_job(self.output().place)
 
     def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
-        """Trains on the training split."""
+        """Trains on the training split, here or on a Punchcard server."""
         from distkeras.preprocessing.preprocessor import Preprocessor
         from tasks.models import make_model, make_trainer
 
         data = self.input()["preprocess"].place
-        report.phase("loading Keras")
-        import_keras()
-        report.phase("building the model")
         preprocessor = Preprocessor.load(data / "preprocessor.json")
-        trainer = make_trainer(self.experiment, make_model(self.experiment, preprocessor))
+
+        def make() -> Trainer:
+            report.phase("loading Keras")
+            import_keras()
+            report.phase("building the model")
+            return make_trainer(self.experiment, make_model(self.experiment, preprocessor))
+
+        trained = self._trained(make, data / "train", report)
+        report.end_phase(trained.report["seconds"])
+        report.phase("saving the model")
+        save_model(trained.model, staging / "model.keras")
+        preprocessor.save(staging / "preprocessor.json")
+        trained.history.to_parquet(staging / "history.parquet")
+        config = self.experiment.train.model_dump(mode="json")
+        return {"config": config, "parameters": trained.model.count_params(), **trained.report}
+
+    def _trained(self, make: Callable[[], Trainer], data: Place, report: Reporter) -> Trained:
+        if (spec := self.experiment.train.submit) is not None:
+            return Submission(spec, self.output().place, report).train(make, data)
+        trainer = make()
         trainer.on_progress = report.training
         spark = self.start_spark(report)
         report.phase("training")
-        rows = spark.read.parquet(spark_url(data / "train"))
-        model = trainer.train(rows, checkpoint=self._checkpoint())
-        report.end_phase(trainer.report["seconds"])
-        report.phase("saving the model")
-        save_model(model, staging / "model.keras")
-        preprocessor.save(staging / "preprocessor.json")
-        trainer.history.to_parquet(staging / "history.parquet")
-        config = self.experiment.train.model_dump(mode="json")
-        return {"config": config, "parameters": model.count_params(), **trainer.report}
+        model = trainer.train(spark.read.parquet(spark_url(data)), checkpoint=self._checkpoint())
+        return Trained(model, trainer.history, trainer.report)
 
     def _checkpoint(self) -> Checkpoint | None:
         """Beside the result, under a name that counts for nothing; gone when that is there."""

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from distkeras.errors import ConfigError
+from tasks.tables import Section
 
 __all__ = ["CompareSpec", "Variant", "VariantSpec", "listed_variants", "table_variants"]
 
@@ -33,10 +34,8 @@ class Variant(NamedTuple):
     overrides: tuple[str, ...]
 
 
-class VariantSpec(BaseModel):
+class VariantSpec(Section):
     """``[[compare.variants]]``: a name, and other values for keys of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=80, description="How the report calls it.")
     preprocess: dict[str, Any] = Field(default_factory=dict, description="Keys of [preprocess].")
@@ -65,10 +64,8 @@ class VariantSpec(BaseModel):
         return Variant(self.name, (*written, *self.set))
 
 
-class CompareSpec(BaseModel):
+class CompareSpec(Section):
     """``[compare]``: what the task Compare trains and sets side by side."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     variants: tuple[VariantSpec, ...] = Field(
         default=(), strict=False, description="A name and overrides each."

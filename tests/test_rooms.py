@@ -228,7 +228,7 @@ def test_nothing_runs_what_it_reads() -> None:
     ("modules", "unwanted"),
     [
         ("distkeras, distkeras.trainers", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),
-        ("tasks", {"tensorflow", "keras", "pyspark", "py4j"}),
+        ("tasks", {"tensorflow", "keras", "pyspark", "py4j", "httpx"}),
         ("distkeras.command", {"tensorflow", "keras", "pyspark", "py4j", "pandas"}),
         ("distkeras.job_deployment", {"tensorflow", "keras", "pyspark", "py4j", "fastapi"}),
         ("distkeras.punchcard.serving", {"tensorflow", "keras", "pyspark", "py4j", "luigi"}),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from distkeras.errors import ConfigError
+from distkeras.job_deployment.secret import SECRET, given_secret
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,8 +19,8 @@ else:
 
 __all__ = ["add_jobs", "run_jobs"]
 
-#: Environment variables in place of the options.
-URL, SECRET = "DISTKERAS_PUNCHCARD", "DISTKERAS_SECRET"
+#: The environment variable in place of --url.
+URL = "DISTKERAS_PUNCHCARD"
 
 
 def add_jobs(commands: Any) -> None:
@@ -46,7 +47,8 @@ def run_jobs(given: argparse.Namespace) -> int:
     """Does what the command line says; returns the exit status."""
     from distkeras.job_deployment.connection import Connection
 
-    connection = Connection(_url(given), _secret(given), given.authority)
+    url, secret = _url(given), given_secret(given.secret_file, "--secret-file")
+    connection = Connection(url, secret, given.authority)
     try:
         actions = {
             "submit": _submit,
@@ -75,20 +77,6 @@ def _url(given: argparse.Namespace) -> str:
     if not found:
         raise ConfigError(f"which server? Give --url, or set {URL}")
     return str(found)
-
-
-def _secret(given: argparse.Namespace) -> str:
-    if given.secret_file is None:
-        found = os.environ.get(SECRET, "").strip()
-    else:
-        try:
-            found = Path(given.secret_file).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "is no text"
-            raise ConfigError(f"--secret-file {given.secret_file}: {reason}") from None
-    if not found:
-        raise ConfigError(f"no secret: give --secret-file, or set {SECRET}")
-    return found
 
 
 def _submit(connection: Any, given: argparse.Namespace) -> int:

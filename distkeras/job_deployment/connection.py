@@ -15,6 +15,7 @@ import httpx
 
 from distkeras.errors import AuthenticationError, ConfigError, ServiceError
 from distkeras.logs import logger
+from distkeras.punchcard.urls import is_server_url
 
 __all__ = ["Connection", "Patience"]
 
@@ -178,12 +179,12 @@ class _NotNow(Exception):  # noqa: N818
 
 def _checked(url: str) -> str:
     try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise ConfigError(f"url is {url!r}: {error}") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
+        usable = is_server_url(url) and bool(httpx.URL(url))
+    except (httpx.InvalidURL, AttributeError, TypeError):
+        usable = False
+    if not usable:
         raise ConfigError(f"url is {url!r}, but must be like https://host:8000")
-    return str(url).rstrip("/")
+    return url.rstrip("/")
 
 
 def _trust(authority: str | None) -> Any:

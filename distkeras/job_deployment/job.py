@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from distkeras.errors import ConfigError
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob, check_succeeded
-from distkeras.job_deployment.submission import described, new_key, send, trainer_part
+from distkeras.job_deployment.results import history_of, model_of
+from distkeras.job_deployment.submission import described, new_key, saved, send, trainer_part
 from distkeras.job_deployment.watching import watch
 from distkeras.punchcard.job_file import ENDED, JobFile
 from distkeras.rules.arguments import positive_int
@@ -188,25 +189,17 @@ class Job:
         Raises:
             JobFailed: the job has not succeeded.
             ServiceError: the server was not reached.
-            StorageError: what it has sent is no model.
+            StorageError: what it has sent is no model, or has more than Keras' own parts.
         """
-        from distkeras.storage import load_model
-
         with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:
-            files = [one for one in self.fetch(folder) if one.suffix == ".keras"]
-            if [one.name for one in files] == ["model.keras"]:
-                return load_model(files[0])
-            return [load_model(one) for one in sorted(files, key=_number)]
+            self.fetch(folder)
+            return model_of(Path(folder))
 
     def get_history(self) -> History:
         """What happened in training, window by window; raises as ``get_trained_model``."""
-        import pyarrow.parquet as pq
-
-        from distkeras.history import History
-
         with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:
             self.fetch(folder)
-            return History.from_arrow(pq.read_table(Path(folder, "history.parquet")))
+            return history_of(Path(folder))
 
     def fetch(self, folder: str | Path) -> list[Path]:
         """Fetches model, history and report into a folder; raises as ``get_trained_model``."""
@@ -217,7 +210,7 @@ class Job:
         values = self._values()
         if self._ready is None or self._ready.values != values:
             folder = tempfile.TemporaryDirectory(prefix="distkeras-job-")
-            model = _saved(self.trainer, Path(folder.name))
+            model = saved(self.trainer, Path(folder.name))
             self._ready = _Ready(values, described(values, model), model, new_key(), folder)
         return self._ready
 
@@ -251,16 +244,3 @@ class _Ready(NamedTuple):
     model: Path
     key: str
     folder: tempfile.TemporaryDirectory[str]
-
-
-def _saved(trainer: Trainer, folder: Path) -> Path:
-    from distkeras.models import check_built
-
-    check_built(trainer.keras_model)
-    path = folder / "model.keras"
-    trainer.keras_model.save(path)
-    return path
-
-
-def _number(path: Path) -> int:
-    return int(path.stem.rpartition("-")[2])

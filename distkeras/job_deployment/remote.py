@@ -79,6 +79,11 @@ class RemoteJob:
                 ended = self.told()["state"] in ENDED
                 time.sleep(0.0 if ended else LOOK)
 
+    def results(self) -> dict[str, int]:
+        """The names of what it has to fetch, and their sizes in bytes."""
+        found: dict[str, int] = self.connection.ask("GET", f"jobs/{self.name}/results")
+        return found
+
     def fetch(self, folder: Path) -> list[Path]:
         """Fetches the results into a folder, which is made.
 
@@ -87,7 +92,7 @@ class RemoteJob:
             ServiceError: the server was not reached, or has no results.
         """
         check_succeeded(self.told())
-        sizes = self.connection.ask("GET", f"jobs/{self.name}/results")
+        sizes = self.results()
         folder.mkdir(parents=True, exist_ok=True)
         found = []
         for name in sorted(sizes):

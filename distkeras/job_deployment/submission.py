@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from distkeras.errors import ConfigError
 from distkeras.punchcard.checks import check_model_file
 from distkeras.punchcard.job_file import JobFile, job_file
+from distkeras.storage import Url, files_of
 from distkeras.trainers.described import arguments_of
 
 if TYPE_CHECKING:
     from distkeras.job_deployment.connection import Connection
     from distkeras.trainers import Trainer
 
-__all__ = ["described", "new_key", "send", "trainer_part"]
+__all__ = ["described", "new_key", "saved", "send", "trainer_part"]
 
 _PIECE = 1 << 18
 #: Bytes beyond any model that could be sent.
@@ -37,6 +39,20 @@ def trainer_part(trainer: Trainer) -> dict[str, Any]:
         ConfigError: names an argument that JSON cannot say.
     """
     return {"name": type(trainer).__name__, "arguments": arguments_of(trainer)}
+
+
+def saved(trainer: Trainer, folder: Path) -> Path:
+    """A trainer's model as a file in a folder.
+
+    Raises:
+        ConfigError: it is none, or has not been built.
+    """
+    from distkeras.models import check_built
+
+    check_built(trainer.keras_model)
+    path = folder / "model.keras"
+    trainer.keras_model.save(path)
+    return path
 
 
 def described(values: Mapping[str, Any], model: Path) -> JobFile:
@@ -65,13 +81,13 @@ def described(values: Mapping[str, Any], model: Path) -> JobFile:
     return job
 
 
-def send(connection: Connection, job: JobFile, model: Path, key: str) -> str:
+def send(connection: Connection, job: JobFile, model: Url, key: str) -> str:
     """Submits a job, once however often it is sent; returns its id.
 
     Args:
         connection: to the server.
         job: what to send.
-        model: the ``.keras`` file.
+        model: the ``.keras`` file, local or on HDFS.
         key: of the submission, from ``new_key``.
 
     Raises:
@@ -81,10 +97,11 @@ def send(connection: Connection, job: JobFile, model: Path, key: str) -> str:
     told = connection.ask("POST", "jobs", body=job.model_dump(), headers=headers)
     name = str(told["id"])
     if told["state"] == "submitted":
+        files, path = files_of(model), os.fspath(model)
         length = {"Content-Length": str(job.model.bytes)}
         kind = {"Content-Type": "application/octet-stream"}
         connection.ask(
-            "PUT", f"jobs/{name}/model", content=lambda: _pieces(model), headers=length | kind
+            "PUT", f"jobs/{name}/model", content=lambda: files.read(path), headers=length | kind
         )
     return name
 

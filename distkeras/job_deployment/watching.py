@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["line_of", "watch"]
+if TYPE_CHECKING:
+    from distkeras.history import Progress
+
+__all__ = ["line_of", "progress_in", "watch"]
 
 #: Seconds between two lines where there is no terminal.
 LINE_SECONDS = 10.0
@@ -23,14 +26,24 @@ def watch(states: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def line_of(told: Mapping[str, Any]) -> str:
     """State, epoch, samples/s, loss and time left, as far as they are known."""
-    now = told.get("progress")
-    if told["state"] != "running" or not now:
+    known = progress_in(told)
+    if known is None:
         return "cancelling" if told["cancelling"] else str(told["state"])
-    from distkeras.history import Progress
     from distkeras.progress_lines import describe
 
+    now = told["progress"]
     epoch = f"epoch {now['epoch']}/{now['epochs']}, " if now["phase"] == "train" else ""
-    known = Progress(
+    return f"{epoch}{describe(known)}"
+
+
+def progress_in(told: Mapping[str, Any]) -> Progress | None:
+    """What a trainer's ``on_progress`` was told last; None where the job does not train."""
+    now = told.get("progress")
+    if told["state"] != "running" or not now:
+        return None
+    from distkeras.history import Progress
+
+    return Progress(
         now["phase"],
         now["rows"],
         now["total"],
@@ -38,7 +51,6 @@ def line_of(told: Mapping[str, Any]) -> str:
         now["samples_per_second"],
         _number(now["seconds_left"]),
     )
-    return f"{epoch}{describe(known)}"
 
 
 def _number(value: float | None) -> float:

@@ -9,14 +9,18 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.routing import Match
 
 from distkeras.errors import ConfigError, StorageError
 from distkeras.logs import logger
 from distkeras.punchcard.job_file import line_of
+from distkeras.punchcard.store import DiskFullError
 
 __all__ = ["ERRORS", "Refused", "answer_errors", "refusal"]
 
 log = logger(__name__)
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class Refused(BaseModel):
@@ -31,13 +35,16 @@ ERRORS: dict[int | str, dict[str, object]] = {
     for status, description in (
         (400, "Malformed"),
         (401, "No secret, or a wrong one"),
+        (403, "Not by the page's cookie, or from another page"),
         (404, "No such job of yours"),
+        (405, "Not done here; `Allow` says what is"),
         (408, "The body stopped coming"),
         (409, "Cannot be done in this state"),
         (413, "Too large"),
         (422, "A value cannot be"),
         (429, "Too many"),
         (503, "The storage does not answer"),
+        (507, "The server's disk is full"),
     )
 }
 
@@ -53,7 +60,9 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(AnyHTTPException)
     async def stopped(request: Request, error: AnyHTTPException) -> Response:
-        return refusal(error.status_code, str(error.detail), error.headers)
+        # Starlette names the methods of one of the path's routes only.
+        more = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
+        return refusal(error.status_code, str(error.detail), {**(error.headers or {}), **more})
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
@@ -62,6 +71,12 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(ConfigError)
     async def refused(request: Request, error: ConfigError) -> Response:
         return refusal(422, str(error))
+
+    @app.exception_handler(DiskFullError)
+    async def full(request: Request, error: DiskFullError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        # Otherwise uvicorn reads to its end what there is no room for.
+        return refusal(507, "the server's disk is full", {"Connection": "close"})
 
     @app.exception_handler(StorageError)
     async def unreachable(request: Request, error: StorageError) -> Response:
@@ -72,3 +87,14 @@ def answer_errors(app: FastAPI) -> None:
     async def failed(request: Request, error: Exception) -> Response:
         # Starlette raises it again after this, and uvicorn logs it.
         return refusal(500, "the server has failed; its log tells how")
+
+
+def _methods(request: Request) -> list[str]:
+    """What can be done at a request's path."""
+    asked = [{**request.scope, "method": method} for method in _METHODS]
+    routes = request.app.router.routes
+    return [
+        scope["method"]
+        for scope in asked
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import (
     APIRouter,
     Body,
-    Depends,
     FastAPI,
     Header,
     HTTPException,
@@ -25,19 +24,20 @@ from starlette.requests import ClientDisconnect
 
 from distkeras.errors import ConfigError
 from distkeras.punchcard.answers import ERRORS, answer_errors
+from distkeras.punchcard.asked import Held, Own, Served
 from distkeras.punchcard.gate import App, BodyLimit, Gate
-from distkeras.punchcard.job_file import JobFile
-from distkeras.punchcard.jobs import Job
+from distkeras.punchcard.headers import SafeHeaders
+from distkeras.punchcard.job_file import ENDED, JobFile
+from distkeras.punchcard.jobs import Job, Submission
 from distkeras.punchcard.limits import check_job
 from distkeras.punchcard.outputs import RESULT, log_of, progress_of, results_of, stream_of
-from distkeras.punchcard.secrets_file import Holder
 from distkeras.punchcard.service import Service
-from distkeras.punchcard.store import ConflictError, TooManyError
-from distkeras.punchcard.uploads import receive_model
+from distkeras.punchcard.store import ConflictError, DiskFullError, Share, TooManyError
+from distkeras.punchcard.uploads import check_room, receive_model
+from distkeras.punchcard.website import router as website
 
 __all__ = ["create_app"]
 
-Name = Annotated[str, Path(max_length=64, description="The job's id.")]
 Key = Annotated[
     str,
     Header(
@@ -95,50 +95,18 @@ class Allowed(BaseModel):
 def create_app(service: Service) -> App:
     """The application, behind its gate."""
     # No pages of documentation: theirs load scripts from elsewhere.
-    app = FastAPI(title="Punchcard", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Punchcard", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     app.include_router(_router)
+    app.include_router(website)
     answer_errors(app)
     limited = BodyLimit(app, service.limits.model_bytes)
-    return Gate(limited, service.secrets, service.lockout)
+    return SafeHeaders(Gate(limited, service.secrets, service.lockout, service.sessions))
 
 
 #: For the document; who comes here has passed the gate.
 _SECRET = HTTPBearer(auto_error=False, description="The user's secret.")
 _router = APIRouter(prefix="/api/v1", responses=ERRORS, dependencies=[Security(_SECRET)])
-
-
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
-
-
-def _holder(request: Request) -> Holder:
-    # What is not here has passed no gate.
-    found = getattr(request.state, "holder", None)
-    if not isinstance(found, Holder):
-        raise HTTPException(401, "a secret is needed")
-    return found
-
-
-Served = Annotated[Service, Depends(_service)]
-Held = Annotated[Holder, Depends(_holder)]
-
-
-def _own(service: Served, holder: Held, name: Name) -> Job:
-    """The user's job of this id; another user's is as one that is not there."""
-    job = service.store.job(name)
-    if job is None or job.identity != holder.identity:
-        raise HTTPException(404, "there is no such job")
-    return job
-
-
-Own = Annotated[Job, Depends(_own)]
-
-
-def _again(service: Service, job: Job) -> dict[str, Any]:
-    """The job as it is now."""
-    return (service.store.job(job.id) or job).told()
 
 
 @_router.get("/limits")
@@ -155,23 +123,36 @@ def limits(service: Served, holder: Held) -> Allowed:
     )
 
 
-@_router.post("/jobs", status_code=201, response_model=Told)
+_THERE: Mapping[int | str, dict[str, Any]] = {
+    200: {"model": Told, "description": "It was there already"}
+}
+
+
+@_router.post("/jobs", status_code=201, response_model=Told, responses=dict(_THERE))
 def submit(
     service: Served, holder: Held, key: Key, job: Annotated[JobFile, Body()]
 ) -> JSONResponse:
     """Submits a job, whose model is then to be uploaded; 200 if it was there already."""
-    check_job(job, service.limits)
-    wanted = Job(
-        *(0, "", holder.identity, holder.secret, key, "", job.model_dump_json(), 0, 0),
-        *(None, 0.0, None, None),
-    )
+    limits = service.limits
+    check_job(job, limits)
+    wanted = Submission(holder.identity, holder.secret, key, job)
     try:
-        found, added = service.store.submit(wanted, service.limits.waiting)
+        found, added = service.store.submit(wanted, Share(limits.waiting, limits.waiting_bytes))
     except ConflictError as error:
         raise HTTPException(409, str(error)) from None
     except TooManyError as error:
         raise HTTPException(429, str(error), {"Retry-After": "60"}) from None
+    if added:  # What was there already is told of, also when the disk is full by now.
+        _check_room(service, found)
     return JSONResponse(found.told(), 201 if added else 200)
+
+
+def _check_room(service: Service, job: Job) -> None:
+    try:
+        check_room(service.processes.root, job.bytes, service.limits.free_bytes)
+    except DiskFullError:
+        service.store.remove(job.id)
+        raise
 
 
 _BINARY: Mapping[str, Any] = {
@@ -190,17 +171,32 @@ async def upload(service: Served, job: Own, request: Request) -> Told:
             pass  # A client that hears nothing before it has sent all would take us for dead.
         return Told(**job.told())
     folder, most = service.processes.folder(job.id), service.limits.model_bytes
+    file = await run_in_threadpool(service.store.file, job.id)
+    if file is None:
+        raise HTTPException(404, "there is no such job")
+    check_room(service.processes.root, job.bytes, service.limits.free_bytes)
     try:
-        await receive_model(request.stream(), folder, job.file.model, most)
+        await receive_model(request.stream(), folder, file.model, most)
     except ClientDisconnect:
         raise HTTPException(400, "the body ended too early") from None
     except (ConfigError, HTTPException) as error:
         if not isinstance(error, HTTPException) or error.status_code == 413:
             await run_in_threadpool(_forget, service, job)
         raise
-    await run_in_threadpool(service.store.queue, job.id)
-    service.dispatcher.wake()
-    return Told(**await run_in_threadpool(_again, service, job))
+    return Told(**await run_in_threadpool(_queued, service, job))
+
+
+def _queued(service: Service, job: Job) -> dict[str, Any]:
+    """The job, which has its model now, and waits unless it was cancelled meanwhile."""
+    if service.store.queue(job.id):
+        service.dispatcher.wake()
+    now = service.store.job(job.id)
+    if now is None:
+        service.processes.remove(job.id)
+        raise HTTPException(404, "there is no such job")
+    if now.state in ENDED:
+        service.processes.clear(job.id)
+    return now.told()
 
 
 def _forget(service: Service, job: Job) -> None:
@@ -232,7 +228,10 @@ def cancel(service: Served, job: Own) -> Told:
     """Cancels a job; one that has ended stays as it is."""
     if service.store.cancel(job.id):
         service.dispatcher.wake()
-    return Told(**_again(service, job))
+    now = service.store.job(job.id) or job
+    if now.state in ENDED:
+        service.processes.clear(job.id)
+    return Told(**now.told())
 
 
 @_router.get("/jobs/{name}/log")
@@ -247,7 +246,14 @@ def results(service: Served, job: Own) -> dict[str, int]:
     return results_of(service.artifacts, job.id)
 
 
-@_router.get("/jobs/{name}/results/{result}", response_class=StreamingResponse)
+_CONTENT: Mapping[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "Its content"}
+}
+
+
+@_router.get(
+    "/jobs/{name}/results/{result}", response_class=StreamingResponse, responses=dict(_CONTENT)
+)
 def fetch(
     service: Served, job: Own, result: Annotated[str, Path(max_length=64)]
 ) -> StreamingResponse:
@@ -258,5 +264,8 @@ def fetch(
     return StreamingResponse(
         stream_of(service.artifacts, job.id, result),
         media_type="application/octet-stream",
-        headers={"Content-Length": str(known[result])},
+        headers={
+            "Content-Length": str(known[result]),
+            "Content-Disposition": f'attachment; filename="{job.id}-{result}"',
+        },
     )

@@ -60,6 +60,8 @@ def _serve(given: argparse.Namespace, command: Command | None) -> None:
     artifacts = locate(given.artifacts or folder / "results")
     if isinstance(artifacts, Path):
         artifacts = artifacts.absolute()  # Jobs run in other folders.
+    for place in (folder, artifacts, Path(given.secrets).absolute()):
+        limits.roots.check_apart(place)
     address = Address(given.host, given.port, given.tls_certificate, given.tls_key)
     secrets = SecretsFile(Path(given.secrets))
     submit = command or _spark_submit(given, limits, artifacts)
@@ -88,6 +90,9 @@ def _limits(given: argparse.Namespace) -> Limits:
         memory_mb=given.max_memory_mb,
         model_bytes=given.max_model_mb << 20,
         waiting=given.max_waiting,
+        waiting_bytes=given.max_waiting_mb << 20,
+        free_bytes=given.min_free_mb << 20,
+        keep_seconds=None if given.keep_days is None else given.keep_days * 86400.0,
         seconds=given.max_seconds,
         trainers=own_trainers(given.trainer),
     )
@@ -119,6 +124,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_limit(parser, "--max-seconds", "seconds", "that a job may run")
     size = int(_DEFAULTS["model_bytes"]) >> 20
     add("--max-model-mb", type=_positive, default=size, help="MiB of a model (%(default)s)")
+    size = int(_DEFAULTS["waiting_bytes"]) >> 20
+    add(
+        "--max-waiting-mb",
+        type=_positive,
+        default=size,
+        help="MiB of all their models (%(default)s)",
+    )
+    size = int(_DEFAULTS["free_bytes"]) >> 20
+    add("--min-free-mb", type=_positive, default=size, help="MiB left on the disk (%(default)s)")
+    add("--keep-days", type=_positive, metavar="N", help="of what has ended (for ever)")
     return parser
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from distkeras.errors import ConfigError, StorageError
-from distkeras.storage import RemotePath, locate
+from distkeras.storage import Place, RemotePath, locate
 
 __all__ = ["DataRoots"]
 
 #: Spark would take these for a pattern, or for several paths.
 _WILD = frozenset("*?[]{},\\")
+#: Files and folders that are looked at before a job may read them.
+ENTRIES = 100_000
 
 
 class DataRoots:
@@ -57,6 +60,22 @@ class DataRoots:
             _check_below(found, self.roots)
         return os.fspath(found)
 
+    def check_apart(self, place: Place) -> None:
+        """Refuses a place of the server's own that jobs could read as data, or that has data in it.
+
+        Args:
+            place: where models, logs, results or secrets are; need not be there.
+
+        Raises:
+            ConfigError: it is in a root, or a root in it.
+        """
+        own = place.resolve() if isinstance(place, Path) else place
+        for root in self.roots:
+            if _within(own, root) or _within(root, own):
+                raise ConfigError(
+                    f"--data-root {root}: {place} is the server's own: neither may be in the other"
+                )
+
 
 def _root(text: str) -> Path | RemotePath:
     try:
@@ -92,8 +111,27 @@ def _check_below(folder: Path, roots: Sequence[Path | RemotePath]) -> None:
         folder.stat()
     except OSError:  # Among others, a name that is too long for the file system.
         raise ConfigError("data_path: nothing is there") from None
-    for above, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            one = Path(above, name)
-            if one.is_symlink() and not any(_within(_resolved(one), root) for root in roots):
-                raise ConfigError("data_path: has a link that leads outside")
+    waiting, left = [os.fspath(folder)] if folder.is_dir() else [], ENTRIES
+    while waiting:
+        with _entries(waiting.pop()) as entries:
+            for entry in entries:
+                left -= 1
+                if left < 0:
+                    raise ConfigError(f"data_path: has more than {ENTRIES} files and folders in it")
+                _check_link(entry, roots)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+
+
+def _entries(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+    try:
+        return os.scandir(folder)
+    except OSError:
+        raise ConfigError("data_path: has a folder that the server may not read") from None
+
+
+def _check_link(entry: os.DirEntry[str], roots: Sequence[Path | RemotePath]) -> None:
+    if entry.is_symlink():
+        found = _resolved(Path(entry.path))
+        if not any(_within(found, root) for root in roots):
+            raise ConfigError("data_path: has a link that leads outside")

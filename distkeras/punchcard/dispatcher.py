@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from distkeras.errors import DistkerasError
 from distkeras.logs import logger
@@ -22,12 +25,22 @@ log = logger(__name__)
 
 #: Seconds between two looks at what runs.
 LOOK = 0.1
-#: Seconds between two looks for jobs whose model never came, and how long they are waited for.
-SWEEP, FORGOTTEN = 60.0, 3600.0
+#: Seconds between two looks where nothing runs or waits, and nobody has said anything.
+REST = 60.0
 #: Seconds after a look that has failed.
 PAUSE = 5.0
 #: How often a job is begun in all when its processes vanish, as with a machine that restarts.
 ATTEMPTS = 2
+#: How often a launcher that dies before it has said anything is started, ``PAUSE`` after each: its
+#: disk may be full, and have room in a minute.
+STARTS = 10
+
+
+class _Starts(NamedTuple):
+    """How often a launcher was started that died at once, and when last."""
+
+    times: int
+    last: float
 
 
 class Dispatcher:
@@ -46,7 +59,7 @@ class Dispatcher:
         self._store, self._processes = store, processes
         self._command, self._limits = command, limits
         self._news, self._over = threading.Event(), threading.Event()
-        self._swept = 0.0
+        self._starts: dict[str, _Starts] = {}
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def __enter__(self) -> Dispatcher:
@@ -77,12 +90,10 @@ class Dispatcher:
                 log.exception("cannot look after the jobs; tried again in %g s", PAUSE)
                 self._over.wait(PAUSE)
                 continue
-            self._news.wait(LOOK if live else SWEEP)
+            self._news.wait(LOOK if live else REST)
 
     def _tick(self) -> bool:
         """One look; returns whether another one is worth while soon."""
-        if time.monotonic() - self._swept > SWEEP or not self._swept:
-            self._sweep()
         live = self._store.live()
         for job in live:
             if job.state == "running":
@@ -127,7 +138,7 @@ class Dispatcher:
         if self._processes.exit_code(job.id, job.attempt) is not None:
             return
         if not self._processes.begun(job.id, job.attempt):
-            self._start(job, job.attempt)
+            self._start_again(job)
         elif job.attempt < ATTEMPTS:
             log.warning("job %s: its processes have vanished; it is run again", job.id)
             if self._store.begin_again(job.id):
@@ -135,16 +146,36 @@ class Dispatcher:
         else:
             self._end(job, "failed", f"its processes vanished {ATTEMPTS} times")
 
+    def _start_again(self, job: Job) -> None:
+        """No launcher has said that it runs: it died, or a server was killed before its start."""
+        made = self._starts.get(job.id, _Starts(0, 0.0))
+        if made.times >= STARTS:
+            log.error("job %s: its launcher died %d times; is the disk full?", job.id, STARTS)
+            self._end(job, "failed", "the server cannot start it")
+        elif time.monotonic() - made.last >= PAUSE or not made.times:
+            self._starts[job.id] = _Starts(made.times + 1, time.monotonic())
+            self._start(job, job.attempt)
+
     def _start(self, job: Job, attempt: int) -> None:
         folder = self._processes.folder(job.id)
         try:
-            if self._processes.start(job.id, attempt, self._command(job.file, folder)):
+            if self._processes.start(job.id, attempt, self._made(job, folder)):
                 log.info("job %s of %s begins, attempt %d", job.id, job.identity, attempt)
-        except (DistkerasError, OSError, ValueError) as error:
+        except OSError as error:  # It is begun, and nothing runs: it is started again.
+            log.error("job %s cannot be started: %s", job.id, error)
+        except (DistkerasError, ValueError) as error:
             log.error("job %s cannot be started: %s", job.id, error)
             self._end(job, "failed", "the server cannot start it")
 
+    def _made(self, job: Job, folder: Path) -> Sequence[str]:
+        file = self._store.file(job.id)
+        assert file is not None  # A job that is live is in the table.
+        return self._command(file, folder)
+
     def _end(self, job: Job, state: str, error: str | None = None) -> None:
+        # Before its end is told: who hears of it may look.
+        self._processes.clear(job.id)
+        self._starts.pop(job.id, None)
         if self._store.end(job.id, state, error):
             log.info("job %s of %s: %s %s", job.id, job.identity, state, error or "")
 
@@ -155,12 +186,3 @@ class Dispatcher:
             said = ""
         line = " ".join(said.split())[:500]
         return line or f"its process ended with status {code}; its log may say why"
-
-    def _sweep(self) -> None:
-        """Forgets the jobs whose model never came."""
-        self._swept = time.monotonic()
-        since = time.time() - FORGOTTEN
-        for job in self._store.forgotten(since):
-            # A large model, over a slow network, may still be on its way.
-            if self._processes.written(job.id) < since and self._store.remove(job.id):
-                self._processes.remove(job.id)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 from distkeras.punchcard.job_file import ENDED, JobFile
 
-__all__ = ["Job"]
+__all__ = ["Job", "Submission"]
+
+
+class Submission(NamedTuple):
+    """What becomes a job.
+
+    Attributes:
+        identity: the user whose it is.
+        secret: the SHA-256 of the secret that submits it.
+        key: the submission's idempotency key.
+        file: what is to be done.
+    """
+
+    identity: str
+    secret: str
+    key: str
+    file: JobFile
 
 
 class Job(NamedTuple):
-    """One row of the table of jobs; in the order of its columns.
+    """One row of the table of jobs, without the ``JobFile``, which may have a mebibyte.
 
     Attributes:
         number: in the order of submission.
@@ -20,7 +35,10 @@ class Job(NamedTuple):
         secret: the SHA-256 of the secret that submitted it.
         key: the submission's idempotency key.
         state: one of ``job_file.STATES``.
-        description: the ``JobFile``, as JSON.
+        name: for people.
+        trainer: its name.
+        data_path: of what is trained on.
+        bytes: of its model's file.
         attempt: how often it was begun.
         cancelling: 1 where it is to be cancelled.
         error: one line, where it has failed.
@@ -35,7 +53,10 @@ class Job(NamedTuple):
     secret: str
     key: str
     state: str
-    description: str
+    name: str
+    trainer: str
+    data_path: str
+    bytes: int
     attempt: int
     cancelling: int
     error: str | None
@@ -43,19 +64,13 @@ class Job(NamedTuple):
     started: float | None
     ended: float | None
 
-    @property
-    def file(self) -> JobFile:
-        """What was submitted."""
-        return JobFile.model_validate_json(self.description)
-
     def told(self) -> dict[str, Any]:
         """What its user is told of it; nothing of its secret."""
-        given = json.loads(self.description)
         return {
             "id": self.id,
-            "name": given["name"],
-            "trainer": given["trainer"]["name"],
-            "data_path": given["data_path"],
+            "name": self.name,
+            "trainer": self.trainer,
+            "data_path": self.data_path,
             "state": self.state,
             "cancelling": bool(self.cancelling) and self.state not in ENDED,
             "attempt": self.attempt,

@@ -31,6 +31,9 @@ class Limits:
         memory_mb: MiB of an executor.
         model_bytes: of a ``.keras`` file, and of what is packed in it.
         waiting: jobs of one identity that have not ended.
+        waiting_bytes: of the models of all those.
+        free_bytes: that a model leaves on the server's own disk.
+        keep_seconds: that what is left of a job is kept after its end; None: for ever.
         seconds: that a job may run.
         trainers: by name, those that the owner has installed included.
     """
@@ -43,6 +46,9 @@ class Limits:
     memory_mb: int = 16384
     model_bytes: int = 512 << 20
     waiting: int = 1000
+    waiting_bytes: int = 8 << 30
+    free_bytes: int = 1 << 30
+    keep_seconds: float | None = None
     seconds: float = 7 * 86400.0
     trainers: Mapping[str, type[Trainer]] = field(default_factory=lambda: KNOWN)
 

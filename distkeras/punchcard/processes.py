@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distkeras.punchcard import launcher
+from distkeras.punchcard.job_folder import MODEL
 from distkeras.punchcard.launcher import exit_file, member, members, process_file, signal_members
 
 __all__ = ["Processes"]
@@ -35,25 +36,33 @@ class Processes:
 
     Args:
         folder: of all jobs; each has one in it.
+
+    Attributes:
+        root: this folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.root = folder
         self._asked: dict[str, float] = {}
         self._children: list[subprocess.Popen[bytes]] = []
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def folder(self, name: str) -> Path:
         """Of a job, by its id."""
-        return self._folder / name
+        return self.root / name
 
     def names(self) -> list[str]:
         """The ids of all jobs that have a folder."""
-        return sorted(path.name for path in self._folder.iterdir())
+        return sorted(path.name for path in self.root.iterdir())
 
     def remove(self, name: str) -> None:
         """Removes a job's folder."""
         shutil.rmtree(self.folder(name), ignore_errors=True)
+
+    def clear(self, name: str) -> None:
+        """Removes what a job that has ended needs no more: its model."""
+        with suppress(OSError):
+            (self.folder(name) / MODEL).unlink()
 
     def written(self, name: str) -> float:
         """When something was last written in a job's folder, in seconds since 1970; 0 if never."""

@@ -93,6 +93,11 @@ class SecretsFile:
                 found = holder
         return found
 
+    def knows(self, holder: Holder) -> bool:
+        """Whether this secret of this user is still good."""
+        self._refresh()
+        return holder in self._holders
+
     def _refresh(self) -> None:
         with self._lock:
             try:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from distkeras.errors import EnvironmentProblem, StorageError
 from distkeras.punchcard.dispatcher import Dispatcher
+from distkeras.punchcard.housekeeping import Housekeeping
 from distkeras.punchcard.job_folder import UPLOAD
 from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.lockout import Lockout
 from distkeras.punchcard.processes import Processes
 from distkeras.punchcard.secrets_file import SecretsFile
+from distkeras.punchcard.sessions import Sessions
 from distkeras.punchcard.store import Store
+from distkeras.punchcard.streams import Streams
 from distkeras.punchcard.submitting import Command
 from distkeras.storage import Place
 
@@ -35,6 +38,8 @@ class Service:
         secrets: who may submit jobs.
         lockout: of those who guess.
         artifacts: the folder of results; each job has one in it.
+        sessions: of who has signed in to the page.
+        streams: of the pages that are told of news.
     """
 
     store: Store
@@ -44,6 +49,8 @@ class Service:
     secrets: SecretsFile
     lockout: Lockout
     artifacts: Place
+    sessions: Sessions
+    streams: Streams
 
 
 @contextmanager
@@ -67,8 +74,12 @@ def opened(
     with _alone(folder), Store(folder / "jobs.sqlite") as store:
         processes = Processes(folder / "jobs")
         _tidy(store, processes)
-        with Dispatcher(store, processes, command, limits) as dispatcher:
-            yield Service(store, processes, dispatcher, limits, secrets, Lockout(), artifacts)
+        tidy = Housekeeping(store, processes, artifacts, limits)
+        with tidy, Dispatcher(store, processes, command, limits) as dispatcher:
+            yield Service(
+                *(store, processes, dispatcher, limits, secrets, Lockout(), artifacts),
+                *(Sessions(secrets), Streams()),
+            )
 
 
 @contextmanager

@@ -26,6 +26,8 @@ CONNECTIONS = 500
 BACKLOG = 2048
 #: Seconds that a connection may be idle, and that open requests have when the server ends.
 IDLE, ENDING = 30, 10
+#: Seconds for which a client may read nothing, or nearly nothing, of what it has asked for.
+UNREAD = 60
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Prompt(H11Protocol):
 
     #: Seconds until the head of a request has come, or the rest of one that has been answered.
     seconds: ClassVar[float] = IDLE
+    #: Seconds for which a client may leave more than 64 KiB of an answer lying, a mebibyte mostly.
+    unread: ClassVar[float] = UNREAD
     _timer: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio."""
@@ -83,7 +88,24 @@ class Prompt(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
         self._stop()
+        self._read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """See asyncio: the client does not read as fast as is written."""
+        super().pause_writing()
+        if self._reading is None:
+            self._reading = self.loop.call_later(self.unread, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        self._read()
+        super().resume_writing()
+
+    def _read(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _asked(self) -> bool:
         """Whether there is a request that has not been answered."""
@@ -102,6 +124,17 @@ class Prompt(H11Protocol):
         self._timer = None
         if not self._asked():
             self.transport.close()
+            self._drop()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """See uvicorn: nothing was asked for a while."""
+        super().timeout_keep_alive_handler()
+        self._drop()
+
+    def _drop(self) -> None:
+        # It would stay open for as long as a client does not read what is left of an answer.
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
 
 def serve(service: Service, address: Address) -> None:
@@ -131,7 +164,7 @@ def serve(service: Service, address: Address) -> None:
         ws="none",
     )
     _load(config)
-    _listen(config, address)
+    _listen(_Server(config, service), address)
 
 
 def _load(config: uvicorn.Config) -> None:
@@ -143,11 +176,24 @@ def _load(config: uvicorn.Config) -> None:
         raise ConfigError(f"--tls-certificate, --tls-key: {files}: {reason}") from None
 
 
-def _listen(config: uvicorn.Config, address: Address) -> None:
+class _Server(uvicorn.Server):
+    """Does not wait for the pages that are told of news, which would be so for an hour."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._streams = service.streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._streams.end()
+        await super().shutdown(sockets)
+
+
+def _listen(server: uvicorn.Server, address: Address) -> None:
     with _bound(address) as listener:
         host = f"[{address.host}]" if ":" in address.host else address.host
         print(f"Punchcard at {address.scheme}://{host}:{listener.getsockname()[1]}", flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _bound(address: Address) -> socket.socket:

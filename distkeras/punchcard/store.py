@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from distkeras.errors import ConfigError, StorageError
-from distkeras.punchcard.job_file import ENDED, STATES
-from distkeras.punchcard.jobs import Job
+from distkeras.punchcard.job_file import ENDED, STATES, JobFile
+from distkeras.punchcard.jobs import Job, Submission
 
-__all__ = ["ConflictError", "Store", "TooManyError"]
+__all__ = ["ConflictError", "DiskFullError", "Share", "Store", "TooManyError"]
 
 _COLUMNS = ", ".join(Job._fields)
 _TABLE = """
@@ -30,18 +31,23 @@ CREATE TABLE IF NOT EXISTS jobs (
     secret TEXT NOT NULL,
     key TEXT NOT NULL,
     state TEXT NOT NULL,
-    description TEXT NOT NULL,
+    name TEXT NOT NULL,
+    trainer TEXT NOT NULL,
+    data_path TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
     attempt INTEGER NOT NULL DEFAULT 0,
     cancelling INTEGER NOT NULL DEFAULT 0,
     error TEXT,
     submitted REAL NOT NULL,
     started REAL,
     ended REAL,
+    description TEXT NOT NULL,
     UNIQUE (identity, key)
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
 CREATE INDEX IF NOT EXISTS jobs_by_identity ON jobs (identity, number);
 """
+_NEW = "identity, secret, key, name, trainer, data_path, bytes, description, id, submitted, state"
 #: Seconds that one writer waits for another, of which there is none but a program of the owner's.
 BUSY = 30.0
 LIVE = STATES[:3]
@@ -52,7 +58,23 @@ class ConflictError(ConfigError):
 
 
 class TooManyError(ConfigError):
-    """An identity has as many jobs as it may have."""
+    """An identity has as many jobs as it may have, or as many bytes of models."""
+
+
+class DiskFullError(StorageError):
+    """There is no room for what was sent."""
+
+
+class Share(NamedTuple):
+    """What an identity may have of jobs that have not ended.
+
+    Attributes:
+        jobs: how many.
+        bytes: of all their models.
+    """
+
+    jobs: int
+    bytes: int
 
 
 class Store:
@@ -79,6 +101,8 @@ class Store:
             # What was acknowledged survives a loss of power, too.
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_TABLE)
+            # A table of an earlier version, which no release had, lacks some.
+            self._database.execute(f"SELECT {_COLUMNS}, description FROM jobs LIMIT 0")
         except sqlite3.Error as error:
             raise StorageError(f"{path}: {error}") from None
 
@@ -94,12 +118,12 @@ class Store:
         with self._lock:
             self._database.close()
 
-    def submit(self, new: Job, most: int) -> tuple[Job, bool]:
+    def submit(self, new: Submission, most: Share) -> tuple[Job, bool]:
         """Adds a job, once for each idempotency key of its identity.
 
         Args:
-            new: of which identity, secret, key and description count.
-            most: jobs that the identity may have that have not ended.
+            new: what becomes a job.
+            most: what the identity may have.
 
         Returns:
             The job that has this key, and whether it was added now.
@@ -107,26 +131,31 @@ class Store:
         Raises:
             ConflictError: the key is that of another job.
             TooManyError: the identity has as many as it may have.
+            DiskFullError: there is no room for it.
         """
+        description = new.file.model_dump_json()
         with self._transaction() as database:
             same = _first(database, "identity = ? AND key = ?", (new.identity, new.key))
             if same is not None:
-                if same.description != new.description:
+                if _description(database, same.id) != description:
                     raise ConflictError("Idempotency-Key: was given with another job before")
                 return same, False
-            live = _count(database, "identity = ? AND state IN (?, ?, ?)", (new.identity, *LIVE))
-            if live >= most:
-                raise TooManyError(f"{live} jobs have not ended, and this server allows {most}")
+            _check_share(database, new, most)
             name = secrets.token_hex(8)
-            values = (name, new.identity, new.secret, new.key, new.description, time.time())
-            database.execute(
-                "INSERT INTO jobs (id, identity, secret, key, description, submitted, state) "
-                "VALUES (?, ?, ?, ?, ?, ?, 'submitted')",
-                values,
-            )
+            file = new.file
+            shown = (file.name, file.trainer.name, file.data_path, file.model.bytes, description)
+            values = (*new[:3], *shown, name, time.time(), "submitted")
+            marks = ", ".join("?" for _ in values)
+            database.execute(f"INSERT INTO jobs ({_NEW}) VALUES ({marks})", values)
             added = _first(database, "id = ?", (name,))
             assert added is not None
             return added, True
+
+    def file(self, name: str) -> JobFile | None:
+        """What was submitted as this job."""
+        with self._lock:
+            found = _description(self._database, name)
+        return None if found is None else JobFile.model_validate_json(found)
 
     def queue(self, name: str) -> bool:
         """Its model is there: it waits for its turn. Returns whether it has changed."""
@@ -161,6 +190,11 @@ class Store:
         waited = self._move(name, ("submitted", "queued"), ended, (time.time(),))
         return waited or self._move(name, ("running",), "cancelling = 1")
 
+    @property
+    def version(self) -> int:
+        """Another number whenever a job has changed; costs nothing."""
+        return self._database.total_changes
+
     def job(self, name: str) -> Job | None:
         """The job of this id."""
         with self._lock:
@@ -178,16 +212,22 @@ class Store:
         return self._all(where, (identity, before, most))
 
     def live(self) -> list[Job]:
-        """What runs, and of what waits the first of each secret, in the order of submission.
-
-        The dispatcher asks all the time, and a description may have a mebibyte.
-        """
+        """What runs, and of what waits the first of each secret, in the order of submission."""
         first = "SELECT min(number) FROM jobs WHERE state = 'queued' GROUP BY secret"
         return self._all(f"state = 'running' OR number IN ({first}) ORDER BY number", ())
 
     def forgotten(self, since: float) -> list[Job]:
         """Those that were submitted before, in seconds since 1970, and whose model never came."""
         return self._all("state = 'submitted' AND submitted < ?", (since,))
+
+    def ended(self, since: float, before: float) -> list[Job]:
+        """Those that have ended between two times, in seconds since 1970."""
+        return self._all("ended >= ? AND ended < ?", (since, before))
+
+    def purge(self, name: str) -> None:
+        """Forgets a job that has ended."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM jobs WHERE id = ? AND ended IS NOT NULL", (name,))
 
     def _move(
         self, name: str, states: Sequence[str], change: str, values: Sequence[object] = ()
@@ -208,14 +248,16 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
                 self._database.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 # After some failures, as of a full disk, SQLite has done so itself.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and "disk" in str(error):
+                    raise DiskFullError(f"the table of jobs: {error}") from None
                 raise
 
 
@@ -224,5 +266,20 @@ def _first(database: sqlite3.Connection, where: str, values: Sequence[object]) -
     return None if row is None else Job(*row)
 
 
-def _count(database: sqlite3.Connection, where: str, values: Sequence[object]) -> int:
-    return int(database.execute(f"SELECT count(*) FROM jobs WHERE {where}", values).fetchone()[0])
+def _description(database: sqlite3.Connection, name: str) -> str | None:
+    row = database.execute("SELECT description FROM jobs WHERE id = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _check_share(database: sqlite3.Connection, new: Submission, most: Share) -> None:
+    of_it = "FROM jobs WHERE identity = ? AND state IN (?, ?, ?)"
+    live, size = database.execute(
+        f"SELECT count(*), coalesce(sum(bytes), 0) {of_it}", (new.identity, *LIVE)
+    ).fetchone()
+    if live >= most.jobs:
+        raise TooManyError(f"{live} jobs have not ended, and this server allows {most.jobs}")
+    if size + new.file.model.bytes > most.bytes:
+        raise TooManyError(
+            f"the models of {live} jobs that have not ended have {size} bytes; with this one's "
+            f"{new.file.model.bytes} that is more than the {most.bytes} that this server allows"
+        )

@@ -26,6 +26,8 @@ _DEFAULTS = {"spark.log.level": "WARN", "spark.ui.showConsoleProgress": "false"}
 #: Spark's page asks for no secret: whoever reaches this machine sees there whose jobs they are not,
 #: and ends their stages.
 _DEFAULTS |= {"spark.ui.enabled": "false"}
+#: How masters begin that make a secret for each job, without which nobody is let into its ports.
+_OWN_SECRET = ("yarn", "k8s://")
 _ALONE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
@@ -85,7 +87,12 @@ class SparkSubmit:
         settings = {"spark.pyspark.python": python, "spark.pyspark.driver.python": sys.executable}
         if self._master(job).startswith("local["):
             return settings | _ALONE | {"spark.driver.memory": memory}
+        if self._master(job).startswith(_OWN_SECRET):
+            settings |= {"spark.authenticate": "true"}
         return settings | {
+            # Otherwise a cluster that gives and takes executors gives as many as it has.
+            "spark.dynamicAllocation.enabled": "false",
+            "spark.dynamicAllocation.maxExecutors": str(job.num_executors),
             "spark.executor.instances": str(job.num_executors),
             "spark.executor.cores": str(job.num_processes),
             "spark.cores.max": str(job.num_executors * job.num_processes),

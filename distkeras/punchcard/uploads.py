@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
@@ -16,8 +18,27 @@ from distkeras.errors import ConfigError
 from distkeras.punchcard.checks import check_model_file
 from distkeras.punchcard.job_file import ModelPart
 from distkeras.punchcard.job_folder import MODEL, UPLOAD
+from distkeras.punchcard.store import DiskFullError
 
-__all__ = ["receive_model"]
+__all__ = ["check_room", "receive_model"]
+
+#: Of a disk, or of what one user or process may have of it.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def check_room(folder: Path, size: int, left: int) -> None:
+    """Refuses what would leave too little of a disk.
+
+    Args:
+        folder: on the disk.
+        size: bytes that are to come.
+        left: bytes that are to be free then.
+
+    Raises:
+        DiskFullError: there are not as many.
+    """
+    if shutil.disk_usage(folder).free < size + left:
+        raise DiskFullError(f"{folder}: {size} bytes would leave less than {left} bytes free")
 
 
 async def receive_model(
@@ -33,6 +54,8 @@ async def receive_model(
 
     Raises:
         ConfigError: it is another file, or no model that is accepted.
+        DiskFullError: there is no room for it.
+        HTTPException: it is longer than was said, or its job was forgotten meanwhile.
     """
     await run_in_threadpool(folder.mkdir, mode=0o700, exist_ok=True)
     # Two attempts of a client may be under way at the same time.
@@ -44,6 +67,12 @@ async def receive_model(
             raise ConfigError("model: is not the file whose SHA-256 the job has")
         await run_in_threadpool(check_model_file, staged, most_bytes)
         os.replace(staged, folder / MODEL)
+    except FileNotFoundError:  # Another attempt was refused.
+        raise HTTPException(404, "there is no such job") from None
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFullError(f"{folder}: {error.strerror}") from None
+        raise
     finally:
         staged.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ echo "begin $id" >>"$state/runs.txt"
 echo "this is $name"
 case $name in
 wait*) while [ ! -e "$state/go-$name" ]; do sleep 0.05; done ;;
+train*) "$PYTHON" -m tests.punchcard.training "$folder" "$state" "$name" || exit ;;
 fail*)
     echo "the column is missing" >"$folder/error.txt"
     exit 3
@@ -29,4 +30,9 @@ time.sleep(600)
 esac
 mkdir -p "$state/results/$id"
 printf '{"name": "%s"}' "$name" >"$state/results/$id/report.json"
+case $name in train*)
+    printf 'PK model' >"$state/results/$id/model.keras"
+    printf 'PAR1 history' >"$state/results/$id/history.parquet"
+    ;;
+esac
 echo "end $id" >>"$state/runs.txt"

@@ -21,6 +21,7 @@ from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described, new_key, send
 from distkeras.punchcard.checks import HDF5
 from distkeras.punchcard.launcher import members, signal_members
+from distkeras.punchcard.processes import Processes
 
 REPOSITORY = Path(__file__).parents[2]
 #: Seconds after which a test has failed, on however busy a machine.
@@ -115,8 +116,14 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self.kill()
+        until(self._quiet, "the end of its jobs' processes")
+
+    def _quiet(self) -> bool:
+        """Kills what runs; whether nothing does. One that has just begun says so in a moment."""
         for session in self.sessions():
             signal_members(members(session), signal.SIGKILL)
+        processes = Processes(self.state / "jobs")
+        return not any(processes.runs(name) for name in processes.names())
 
     def sessions(self) -> list[int]:
         """Of all launchers that ever ran."""
@@ -137,6 +144,12 @@ class Server:
     def go(self, name: str) -> None:
         """Lets the job of this name end."""
         (self.state / f"go-{name}").touch()
+
+    def train(self, name: str, rows: int = 4000) -> None:
+        """Lets the job ``train...`` of this name go to this row; 4000 is the last one."""
+        beside = self.state / f"rows-{name}.new"
+        beside.write_text(str(rows))
+        beside.replace(self.state / f"rows-{name}")
 
     def connection(self, user: str = "ann", **patience: float) -> Connection:
         return Connection(self.url, secret_of(user), patience=Patience(**patience))

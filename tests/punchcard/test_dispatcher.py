@@ -1,33 +1,44 @@
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
+import pytest
+
+from distkeras.punchcard import dispatcher as module
+from distkeras.punchcard import launcher
 from distkeras.punchcard.data_roots import DataRoots
-from distkeras.punchcard.dispatcher import FORGOTTEN, Dispatcher
-from distkeras.punchcard.job_folder import UPLOAD
+from distkeras.punchcard.dispatcher import STARTS, Dispatcher
 from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.processes import Processes
-from distkeras.punchcard.store import Store
+from distkeras.punchcard.store import Share, Store
+from tests.punchcard.served import until
 from tests.punchcard.test_store import wanted
 
+BROKEN = """
+import sys
+with open({tries!r}, "a") as file:
+    file.write("x")
+raise OSError(28, "No space left on device")
+"""
 
-def test_a_job_is_forgotten_when_nothing_of_its_model_comes_any_more(tmp_path: Path) -> None:
-    limits = Limits(DataRoots([str(tmp_path)]))
+
+def test_a_launcher_that_always_dies_is_not_started_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk, where it cannot say that it runs."""
+    tries = tmp_path / "tries"
+    broken = tmp_path / "launcher.py"
+    broken.write_text(BROKEN.format(tries=str(tries)))
+    monkeypatch.setattr(launcher, "__file__", str(broken))
+    monkeypatch.setattr(module, "PAUSE", 0.2)
     with Store(tmp_path / "jobs.sqlite") as store:
         processes = Processes(tmp_path / "jobs")
-        dispatcher = Dispatcher(store, processes, lambda job, folder: [], limits)
-        new, never, slow, stopped = (store.submit(wanted(f"key-{n}"), 9)[0].id for n in range(4))
-        long_ago = time.time() - FORGOTTEN - 60
-        with store._transaction() as database:
-            database.execute("UPDATE jobs SET submitted = ? WHERE id != ?", (long_ago, new))
-        for name in (slow, stopped):
-            processes.folder(name).mkdir()
-            (processes.folder(name) / f"{UPLOAD}1").write_bytes(b"half")
-        os.utime(processes.folder(stopped) / f"{UPLOAD}1", (long_ago, long_ago))
-        dispatcher._sweep()
-        assert [store.job(name) is not None for name in (new, never, slow, stopped)] == [
-            *(True, False, True, False),
-        ]
-        assert processes.names() == [slow]
+        name = store.submit(wanted(), Share(9, 9))[0].id
+        processes.folder(name).mkdir()
+        store.queue(name)
+        limits = Limits(DataRoots([str(tmp_path)]))
+        with Dispatcher(store, processes, lambda job, folder: ["true"], limits):
+            until(lambda: store.job(name).state == "failed", "its end")
+        assert store.job(name).error == "the server cannot start it"
+        # Once, and then as often as is said.
+        assert tries.read_text() == "x" * (STARTS + 1)

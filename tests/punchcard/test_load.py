@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +17,21 @@ from tests.storage.wire import Wire
 CLIENTS, EACH = 20, 25
 #: A stall takes a second: every one is an attempt that the client gives up, and the server not.
 IMPATIENT = Patience(connect=5.0, answer=0.5, deadline=300.0)
+
+
+def _check_sent_again(wire: Wire) -> None:
+    """The test is none unless the server was asked again for what it had done already."""
+    keys = Counter(
+        found[1]
+        for piece in wire.requests
+        if (found := re.search(rb"(?i)\nidempotency-key: (\w+)", piece))
+    )
+    assert len(keys) == CLIENTS * EACH
+    assert max(keys.values()) > 1, "no submission came twice"
+    puts = Counter(piece.split()[1] for piece in wire.requests if piece.startswith(b"PUT "))
+    assert len(puts) == CLIENTS * EACH
+    assert max(puts.values()) > 1, "no model came twice"
+    assert wire.stalls >= CLIENTS
 
 
 def test_500_submissions_over_a_network_that_stalls(
@@ -36,8 +53,7 @@ def test_500_submissions_over_a_network_that_stalls(
             connection.close()
 
         in_threads(CLIENTS, submit)
-        posts = sum(piece.startswith(b"POST /api/v1/jobs") for piece in wire.requests)
-        assert posts > CLIENTS * EACH, "nothing had to be sent again"
+        _check_sent_again(wire)
         until(lambda: server.runs().total() >= 2 * CLIENTS * EACH, "the jobs' end", 300.0)
         for user, names in zip(users, sent, strict=True):
             told = server.connection(user).ask("GET", "jobs?most=1000")["jobs"]

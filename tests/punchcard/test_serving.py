@@ -16,16 +16,30 @@ from distkeras.punchcard.serving import Prompt
 #: Seconds after which a test has failed.
 SECONDS = 20.0
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
+#: Mebibytes.
+LARGE = 8
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answers when the whole body is there, unless it is told not to look at it."""
+    if scope["path"] == "/large":
+        await large(send)
+        return
     while scope["path"] != "/unread" and (await receive()).get("more_body"):
         pass
     headers = [(b"content-length", b"2")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def large(send: Any) -> None:
+    """Far more than the kernel takes for somebody who does not read."""
+    length = (b"content-length", str(LARGE << 20).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    for number in range(LARGE):
+        more = number < LARGE - 1
+        await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": more})
 
 
 def talked(talk: Talk, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.2) -> bytes:
@@ -100,3 +114,35 @@ def test_who_sends_a_long_body_is_heard_to_its_end(monkeypatch: pytest.MonkeyPat
         return said
 
     assert talked(talk, monkeypatch).startswith(b"HTTP/1.1 200 OK")
+
+
+def read_slowly(times: int, piece: int, pause: float) -> Talk:
+    """Reads a large answer so many times in pieces, then the rest; returns whether all came."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(HEAD.replace(b"GET / ", b"GET /large ") + b"\r\n")
+        seen = 0
+        try:
+            for _ in range(times):
+                seen += len(await reader.read(piece))
+                await asyncio.sleep(pause)
+            while some := await reader.read(1 << 20):
+                seen += len(some)
+                if seen > LARGE << 20:
+                    return b"all"
+        except ConnectionError:
+            pass
+        return b"closed"
+
+    return talk
+
+
+def test_who_reads_at_a_trickle_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prompt, "unread", 0.2)
+    assert talked(read_slowly(20, 100, 0.05), monkeypatch) == b"closed"
+
+
+def test_who_reads_slowly_hears_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In all longer than a part of it may lie.
+    monkeypatch.setattr(Prompt, "unread", 2.0)
+    assert talked(read_slowly(100, 1 << 16, 0.025), monkeypatch) == b"all"

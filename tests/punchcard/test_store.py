@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from distkeras.errors import StorageError
-from distkeras.punchcard.jobs import Job
-from distkeras.punchcard.store import ConflictError, Store, TooManyError
+from distkeras.punchcard.job_file import job_file
+from distkeras.punchcard.jobs import Submission
+from distkeras.punchcard.store import ConflictError, Share, Store, TooManyError
 from tests.linear import in_threads
 
+TEN = Share(10, 1 << 40)
 
-def wanted(key: str = "key-0", identity: str = "ann", description: str = "{}") -> Job:
-    return Job(0, "", identity, "s", key, "", description, 0, 0, None, 0.0, None, None)
+
+def wanted(key: str = "key-0", identity: str = "ann", name: str = "a", size: int = 1) -> Submission:
+    model = {"sha256": "0" * 64, "bytes": size}
+    given = {"name": name, "data_path": "/d", "trainer": {"name": "ADAG"}, "model": model}
+    return Submission(identity, "s", key, job_file(given))
 
 
 @pytest.fixture
@@ -24,33 +29,35 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_a_submission_is_one_job_however_often_it_comes(store: Store) -> None:
-    first, added = store.submit(wanted(), 10)
-    again, added_again = store.submit(wanted(), 10)
-    other, _ = store.submit(wanted(identity="bob"), 10)
+    first, added = store.submit(wanted(), TEN)
+    again, added_again = store.submit(wanted(), TEN)
+    other, _ = store.submit(wanted(identity="bob"), TEN)
     assert (added, added_again) == (True, False)
     assert again == first != other
     with pytest.raises(ConflictError):
-        store.submit(wanted(description='{"a": 1}'), 10)
+        store.submit(wanted(name="b"), TEN)
 
 
 def test_it_is_one_job_when_it_comes_many_times_at_once(store: Store) -> None:
     found = []
-    in_threads(16, lambda number: found.append(store.submit(wanted(f"key-{number % 4}"), 99)))
+    in_threads(
+        16, lambda number: found.append(store.submit(wanted(f"key-{number % 4}"), Share(99, 99)))
+    )
     assert sum(added for _, added in found) == 4
     assert len({job.id for job, _ in found}) == 4
 
 
 def test_an_identity_has_no_more_than_it_may(store: Store) -> None:
-    jobs = [store.submit(wanted(f"key-{number}"), 3)[0] for number in range(3)]
+    jobs = [store.submit(wanted(f"key-{number}"), Share(3, 99))[0] for number in range(3)]
     with pytest.raises(TooManyError):
-        store.submit(wanted("key-3"), 3)
-    store.submit(wanted("key-3", "bob"), 3)
+        store.submit(wanted("key-3"), Share(3, 99))
+    store.submit(wanted("key-3", "bob"), Share(3, 99))
     store.cancel(jobs[0].id)
-    store.submit(wanted("key-3"), 3)
+    store.submit(wanted("key-3"), Share(3, 99))
 
 
 def test_a_job_goes_forward_only(store: Store) -> None:
-    name = store.submit(wanted(), 10)[0].id
+    name = store.submit(wanted(), TEN)[0].id
     assert not store.begin(name)
     assert store.queue(name)
     assert not store.queue(name)
@@ -68,7 +75,7 @@ def test_a_job_goes_forward_only(store: Store) -> None:
 
 
 def test_what_waits_is_cancelled_and_what_runs_is_to_be(store: Store) -> None:
-    waits, runs = (store.submit(wanted(f"key-{number}"), 10)[0].id for number in range(2))
+    waits, runs = (store.submit(wanted(f"key-{number}"), TEN)[0].id for number in range(2))
     for name in (waits, runs):
         store.queue(name)
     store.begin(runs)
@@ -82,7 +89,7 @@ def test_what_waits_is_cancelled_and_what_runs_is_to_be(store: Store) -> None:
 def test_it_is_there_when_it_is_opened_again_and_in_order(tmp_path: Path) -> None:
     with Store(tmp_path / "jobs.sqlite") as store:
         new = [wanted(f"key-{number}")._replace(secret=f"s{number}") for number in range(5)]
-        names = [store.submit(one, 10)[0].id for one in new]
+        names = [store.submit(one, TEN)[0].id for one in new]
         for name in reversed(names):
             store.queue(name)
     with Store(tmp_path / "jobs.sqlite") as store:
@@ -94,7 +101,7 @@ def test_it_is_there_when_it_is_opened_again_and_in_order(tmp_path: Path) -> Non
 
 def test_of_what_waits_the_first_of_each_secret_is_live(store: Store) -> None:
     new = [wanted(f"key-{number}")._replace(secret="ab"[number % 2]) for number in range(6)]
-    names = [store.submit(one, 10)[0].id for one in new]
+    names = [store.submit(one, TEN)[0].id for one in new]
     for name in names[1:]:
         store.queue(name)
     assert [job.id for job in store.live()] == names[1:3]
@@ -111,13 +118,13 @@ def test_a_commit_that_fails_leaves_nothing_and_does_not_stop_the_next(store: St
         "CREATE TRIGGER used AFTER INSERT ON jobs BEGIN INSERT INTO uses VALUES (1); END"
     )
     with pytest.raises(sqlite3.IntegrityError):
-        store.submit(wanted(), 10)
+        store.submit(wanted(), TEN)
     store._database.execute("DROP TRIGGER used")
-    assert store.submit(wanted(), 10)[1]
+    assert store.submit(wanted(), TEN)[1]
 
 
 def test_nobody_else_may_read_it(store: Store, tmp_path: Path) -> None:
-    store.submit(wanted(), 10)
+    store.submit(wanted(), TEN)
     found = {one.name: one.stat().st_mode & 0o077 for one in tmp_path.iterdir()}
     assert found == dict.fromkeys(("jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal"), 0)
 
@@ -131,7 +138,7 @@ def test_what_is_no_table_of_jobs_is_told_in_a_line(tmp_path: Path) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    name = store.submit(wanted(), 10)[0].id
+    name = store.submit(wanted(), TEN)[0].id
 
     def half() -> None:
         with store._transaction() as database:

@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from distkeras.errors import ConfigError, ServiceError
+from distkeras.errors import ConfigError, ServiceError, StorageError
+from distkeras.job_deployment import Job
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described
+from distkeras.trainers import ADAG
 from tests.punchcard.served import tiny
 
 SHORT = Patience(connect=0.2, answer=0.2, deadline=0.3)
@@ -60,6 +62,17 @@ def test_a_result_that_did_not_come_whole_leaves_what_was_there(
     assert [one.read_text() for one in tmp_path.iterdir()] == ["of before"]
     with_results({"report.json": 5}, b"whole").fetch(tmp_path)
     assert [one.read_text() for one in tmp_path.iterdir()] == ["whole"]
+
+
+def test_a_model_that_brings_code_is_not_loaded(tmp_path: Path) -> None:
+    layers = {"layers": [{"module": "keras.layers", "class_name": "Lambda", "config": {}}]}
+    content = tiny(tmp_path / "wrong.keras", layers).read_bytes()
+    for name in ("model.keras", "model-3.keras"):
+        for wrong, said in ((content, "Lambda brings code"), (b"x" * 100, "no zip")):
+            job = Job("secret", "a", "/data", 1, 1, ADAG(None))
+            job._remote = with_results({name: len(wrong)}, wrong)
+            with pytest.raises(StorageError, match=rf"^{name}: model: .*{said}"):
+                job.get_trained_model()
 
 
 def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> None:

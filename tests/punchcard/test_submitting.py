@@ -68,6 +68,24 @@ def test_a_job_of_a_cluster_has_what_it_asks_for_and_what_the_owner_says(tmp_pat
     assert list(submit(made(), tmp_path))[2] == "yarn"
 
 
+def test_no_setting_of_the_clusters_gives_a_job_more_executors(tmp_path: Path) -> None:
+    submit = SparkSubmit("s", "/r", ("/d",), masters=("yarn",))
+    found = settings(list(submit(made(num_executors=3), tmp_path)))
+    assert found["spark.dynamicAllocation.enabled"] == "false"
+    assert found["spark.dynamicAllocation.maxExecutors"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("master", "expected"),
+    [("yarn", "true"), ("k8s://https://x", "true"), ("spark://m:7077", None), ("local", None)],
+)
+def test_where_spark_makes_a_secret_of_its_own_its_ports_ask_for_it(
+    tmp_path: Path, master: str, expected: str | None
+) -> None:
+    submit = SparkSubmit("s", "/r", ("/d",), masters=(master,))
+    assert settings(list(submit(made(), tmp_path))).get("spark.authenticate") == expected
+
+
 def test_what_is_written_is_what_the_runner_reads(tmp_path: Path) -> None:
     job = made(trainer={"name": "ADAG", "arguments": {"loss": {"a": [1, None, "é"]}}})
     SparkSubmit("s", "hdfs:///results", ("/data",), ("a.b:C",))(job, tmp_path)

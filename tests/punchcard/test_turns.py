@@ -8,7 +8,10 @@ from distkeras.punchcard.turns import turns
 
 
 def job(number: int, secret: str, state: str) -> Job:
-    return Job(number, f"id{number}", "ann", secret, "k", state, "{}", 0, 0, None, 0, None, None)
+    shown = ("a name", "ADAG", "/data", 1)
+    return Job(
+        number, f"id{number}", "ann", secret, "k", state, *shown, 0, 0, None, 0.0, None, None
+    )
 
 
 def test_one_of_each_secret_runs_and_the_earliest_comes_first() -> None:

@@ -31,6 +31,7 @@ class Wire:
         silent: nothing is handed on.
         stall: of every so many pieces, one waits for a second before it is handed on; 0: none.
         requests: the first bytes of what was asked, in order.
+        stalls: how many pieces have waited.
     """
 
     def __init__(self, host: str, port: int, rewrite: Mapping[bytes, bytes] | None = None) -> None:
@@ -40,6 +41,7 @@ class Wire:
         self.silent = False
         self.stall = 0
         self._pieces = itertools.count(1)
+        self.stalls = 0
         self.requests: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -79,7 +81,7 @@ class Wire:
         with suppress(OSError):
             while piece := near.recv(1 << 16):
                 self._wait()
-                self.requests.append(piece[:200])
+                self.requests.append(piece[:500])
                 if self.lose is not None and self.lose in piece:
                     self.lose = None
                     lost.set()
@@ -102,6 +104,7 @@ class Wire:
 
     def _wait(self) -> None:
         if self.stall and next(self._pieces) % self.stall == 0:
+            self.stalls += 1
             time.sleep(1.0)
 
 

@@ -35,6 +35,7 @@ with reporting(Task()) as report, about(run="3f2a"):
     for worker in range(2):
         logger("distkeras.attendance").of(worker=worker).info("joined: [8] rows")
     logging.getLogger("distkeras.other").debug("not shown")
+    logging.getLogger("distkeras.other").warning("slow")
 luigis.warning("after")
 """
 LINES = [f"INFO: run=3f2a worker={worker} joined: [8] rows" for worker in range(2)]
@@ -48,7 +49,7 @@ def run(folder: Path, **options: object) -> subprocess.Popen[bytes]:
 def test_luigis_log_has_each_line_once(tmp_path: Path) -> None:
     with run(tmp_path, stderr=subprocess.PIPE) as process:
         said = process.stderr.read().decode().splitlines()
-    assert said == ["Train: training", *LINES, "WARNING: after"]
+    assert said == ["Train: training", *LINES, "WARNING: slow", "WARNING: after"]
 
 
 def test_in_a_terminal_lines_stand_above_the_bar(tmp_path: Path) -> None:

@@ -57,15 +57,9 @@ def courses_figure(
             line = (0, dashes) if dashes else "solid"
             color = SERIES[number % len(SERIES)]
             axes.plot(getattr(one, against), one.values, color=color, linewidth=1.5, linestyle=line)
-        values = np.concatenate([one.values for one in courses.values()])
         if target is not None:
             _target_line(axes, target)
-            values = np.append(values, target)
-        low, high = (
-            np.percentile(values, [0, 98]) if name == "loss" else (values.min(), values.max())
-        )
-        margin = 0.05 * (high - low) or 0.05
-        axes.set_ylim(low - margin, high + margin)
+        axes.set_ylim(*_limits(courses, name, target))
         last = max(getattr(one, against)[-1] for one in courses.values())
         axes.set_xlim(0, last * 1.02 or 1)
         if against == "samples":
@@ -100,6 +94,20 @@ def results_figure(results: Sequence[Result], label: str) -> str:
         axes.set_xlabel(label)
 
     return drawing(draw, f"{label}, variant by variant", (SIZE[0], _AXIS + _ROW * len(results)))
+
+
+def _limits(courses: Mapping[int, Course], name: str, target: float | None) -> tuple[float, float]:
+    """The span of all lines, of a loss without single wild points; the target is in it."""
+    values = [one.values for one in courses.values()]
+    whole = np.concatenate(values)
+    low, high = float(whole.min()), float(whole.max())
+    if name == "loss":
+        # At least half of each line is seen.
+        high = max(np.percentile(whole, 98), *(float(np.median(each)) for each in values))
+    if target is not None:
+        low, high = min(low, target), max(high, target)
+    margin = 0.05 * (high - low) or 0.05
+    return low - margin, high + margin
 
 
 def _target_line(axes: Axes, target: float) -> None:

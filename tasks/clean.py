@@ -43,11 +43,14 @@ class Clean(luigi.Task):  # type: ignore[misc]
         """Lists, asks, and removes."""
         apply_sections()
         found = list(useless(self.config, self.set, self.others))
+        if not found:
+            print("Nothing to remove.")
+            return
         sizes = [each.size for each in found]
         for each, size in zip(found, sizes, strict=True):
             print(f"{_size(size):>9}  {each.place}  {each.about}")
         print(f"{_size(sum(sizes)):>9}  {len(found)} in all")
-        if not found or not (self.yes or _agreed()):
+        if not (self.yes or _agreed()):
             print("Nothing was removed.")
             return
         for each in found:

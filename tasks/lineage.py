@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.base import ExperimentTask
+from tasks.compare import Compare
 from tasks.inventory import results
 
 __all__ = ["reason"]
 
 _LONGEST = 60
+_RUNS, _OTHER = "would run", "has another result"
 _ABSENT = object()
 
 
@@ -29,8 +31,9 @@ def reason(task: ExperimentTask) -> str:
         return "there is none yet"
     compared = [(list(_differences(task, one.about["depends_on"])), one) for one in there]
     found, nearest = min(compared, key=lambda each: len(each[0]))
-    said = ", ".join(found) or "made by another version"
-    return f"{said} (against {nearest.key})"
+    if found and all(each.endswith(_RUNS) for each in found):
+        return ", ".join(found)
+    return f"{', '.join(found) or 'made by another version'} (against {nearest.key})"
 
 
 def _differences(task: ExperimentTask, before: Mapping[str, Any]) -> Iterator[str]:
@@ -44,9 +47,9 @@ def _differences(task: ExperimentTask, before: Mapping[str, Any]) -> Iterator[st
     for name in _changed(before.get("inputs"), now.get("inputs")):
         yield f"the input {name} has changed"
     for name in _changed(before.get("upstream"), now.get("upstream")):
-        runs = not task.requires()[name].complete()
-        yield f"{name.capitalize()} {'would run' if runs else 'has another result'}"
-    yield from _variants(before.get("variants"), now.get("variants"))
+        yield f"{name.capitalize()} {_OTHER if task.requires()[name].complete() else _RUNS}"
+    if isinstance(task, Compare):
+        yield from _variants(task, before.get("variants"))
     yield from _leaves("compare.target", before.get("target"), now.get("target"))
 
 
@@ -71,13 +74,13 @@ def _changed(before: Any, now: Any) -> list[str]:
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
-def _variants(before: Any, now: Any) -> Iterator[str]:
-    old, new = dict(before or []), dict(now or [])
-    for name in new:
+def _variants(task: Compare, before: Any) -> Iterator[str]:
+    old = dict(before or [])
+    for name, evaluation in task.evaluations.items():
         if name not in old:
             yield f"variant {name!r} is new"
-        elif old[name] != new[name]:
-            yield f"variant {name!r} has another result"
-    yield from (f"variant {name!r} is gone" for name in old if name not in new)
-    if list(old) != list(new) and set(old) == set(new):
+        elif old[name] != evaluation.key:
+            yield f"variant {name!r} {_OTHER if evaluation.complete() else _RUNS}"
+    yield from (f"variant {name!r} is gone" for name in old if name not in task.evaluations)
+    if list(old) != list(task.evaluations) and set(old) == set(task.evaluations):
         yield "another order"

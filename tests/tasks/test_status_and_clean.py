@@ -120,7 +120,7 @@ class TestStatus:
         )
         assert preprocess.startswith("complete ")
         assert 'train.rho: none -> 0.5, train.seed: 0 -> 1, train.trainer: "ADAG" -> ' in train
-        assert ": Train would run (against " in evaluate
+        assert evaluate.endswith(": Train would run")
 
     def test_a_touched_input_and_a_changed_model_are_named(
         self, workspace: Workspace, status: Callable[..., list[str]]
@@ -153,7 +153,21 @@ class TestStatus:
         assert "[seed=0; seed=1]" in said[0]
         assert said[3].startswith("would run Train output/Train/")
         assert "[seed=1]: train.seed: 0 -> 1 (against" in said[3]
+        assert said[5].endswith(": there is none yet")
         assert said[-1] == "3 of 6 would run."
+
+    def test_a_comparison_is_told_of_by_its_variants(
+        self, workspace: Workspace, status: Callable[..., list[str]]
+    ) -> None:
+        text = Path("config.toml").read_text()
+        Path("config.toml").write_text(text + COMPARE)
+        finish()
+        Path("config.toml").write_text(text + COMPARE.replace("0, 1", "1, 2"))
+        *_, compare, summary = status()
+        assert ": variant 'seed=2' is new, variant 'seed=0' is gone (against " in compare
+        assert summary == "3 of 8 would run."
+        finish("train.batch_size=8", "compare.grid=")
+        assert "variant 'seed=1' would run, " in status("train.batch_size=8")[-2]
 
     def test_a_checkpoint_is_told_of(
         self, workspace: Workspace, status: Callable[..., list[str]]
@@ -193,7 +207,7 @@ class TestClean:
         assert workspace.leftovers() == []
         assert said[-1] == "5 removed."
         assert "--set train.seed=1" in " ".join(said)
-        assert clean()[-1] == "Nothing was removed."
+        assert clean() == ["Nothing to remove."]
 
     def test_keeps_what_a_variant_or_another_given_config_refers_to(
         self, workspace: Workspace, clean: Callable[..., list[str]]

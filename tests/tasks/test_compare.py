@@ -34,6 +34,16 @@ train.seed = 2
 """
 
 
+# In place of Java: kills the Python process that, by way of Spark's shell scripts, has started it.
+KILLS_THE_TASK = """#!/bin/bash
+above=$PPID
+until [[ $(< /proc/$above/comm) == python* ]]; do
+    above=$(awk '{print $4}' /proc/$above/stat) || exit 1
+done
+kill -KILL $above
+"""
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     made = Workspace.create(tmp_path, rows=10)
@@ -98,6 +108,20 @@ def test_a_failed_variant_is_shown_as_failed_and_tried_again(
     assert made["variants"]["second"]["overrides"] == ["preprocess.split.seed=1"]
     assert place.name == made["task"]["key"]
     assert compare(workspace).ran == []
+
+
+def test_a_variant_whose_process_is_killed_hides_none_of_the_others(workspace: Workspace) -> None:
+    finish("first", "third")
+    java = workspace.folder / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(KILLS_THE_TASK)
+    java.chmod(0o755)
+    run = compare(workspace, "--workers", "2")
+    assert run.status == 30
+    assert run.failed == ["Preprocess"]
+    found, _ = report(workspace)
+    assert ["failed" in one for one in found["variants"]] == [False, True, False]
+    assert "died unexpectedly with exit code -9" in found["variants"][1]["failed"]
 
 
 def test_what_all_variants_need_fails_for_all_of_them_once(workspace: Workspace) -> None:

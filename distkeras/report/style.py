@@ -160,7 +160,9 @@ details > .nested { margin-top: .6rem; }
   .pair { grid-template-columns: 1fr 1fr; }
   .facts { grid-template-columns: 1fr 1fr; }
   .made, details { display: none; }
-  .compare { font-size: 8pt; }
-  .compare th, .compare td { padding: .2rem; }
+  .compare, .compare thead th { font-size: 7pt; }
+  .compare th, .compare td { padding: .15rem; white-space: normal; }
+  .compare th:first-child { min-width: 5rem; max-width: 8rem; overflow-wrap: anywhere; }
+  .compare b::after { content: "\\2605"; }
 }
 """

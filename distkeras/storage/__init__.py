@@ -16,7 +16,7 @@ from distkeras.storage.fingerprints import fingerprint
 from distkeras.storage.listing import Found, files_below, find
 from distkeras.storage.models import load_model, save_model
 from distkeras.storage.places import files_of
-from distkeras.storage.publishing import publish
+from distkeras.storage.publishing import abandoned, publish, withdraw
 from distkeras.storage.urls import Place, RemotePath, Url, local_path, locate, spark_url
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Place",
     "RemotePath",
     "Url",
+    "abandoned",
     "exists",
     "files_below",
     "files_of",
@@ -38,6 +39,7 @@ __all__ = [
     "save_model",
     "sha256",
     "spark_url",
+    "withdraw",
     "write_bytes",
     "write_json",
 ]

@@ -19,7 +19,7 @@ from distkeras.storage.local import one_line
 from distkeras.storage.places import files_of
 from distkeras.storage.urls import Place, Url, locate
 
-__all__ = ["publish"]
+__all__ = ["abandoned", "publish", "withdraw"]
 
 _STAGING = ".{name}.staging-"
 
@@ -53,6 +53,36 @@ def publish(url: Url) -> Iterator[Place]:
         files.discard(str(staging))
 
 
+def withdraw(url: Url) -> None:
+    """Removes a directory that was published: it stops to count in one step, and is then deleted.
+
+    Args:
+        url: where it stands. Nothing happens where nothing stands.
+
+    Raises:
+        StorageError: it cannot be removed, or not all of it.
+    """
+    final = locate(url)
+    files, aside = files_of(final), final.with_name(_staging_name(final.name))
+    if files.entry(str(final)) is None:
+        return
+    files.rename(str(final), str(aside), replace=False)
+    files.discard(str(aside))
+    if files.entry(str(aside)) is not None:
+        raise StorageError(f"{final}: not all of it could be deleted: the rest is in {aside}")
+
+
+def abandoned(name: str) -> bool:
+    """Whether a name is that of a staging directory whose process, on this host, is gone.
+
+    Args:
+        name: without the folders above.
+    """
+    begin, mark, mine = name.partition(f".staging-{socket.gethostname()}-")
+    process = mine.split("-")[0]
+    return begin.startswith(".") and bool(mark) and process.isdigit() and not _alive(int(process))
+
+
 @contextmanager
 def _told_of(final: Place, staging: Place) -> Iterator[None]:
     """Errors name the place that was asked for, and are one line for a full local disk too."""
@@ -75,13 +105,10 @@ def _staging_name(name: str) -> str:
 
 
 def _remove_stale(files: Files, final: Place) -> None:
-    # Only this host can tell whether a process of its own is gone.
-    mine = _STAGING.format(name=final.name) + socket.gethostname() + "-"
     # Who may write into a folder need not be able to list it.
     with suppress(StorageError):
         for name in (entry.name for entry in files.entries(str(final.parent))):
-            process = name.removeprefix(mine).split("-")[0]
-            if name.startswith(mine) and process.isdigit() and not _alive(int(process)):
+            if name.startswith(_STAGING.format(name=final.name)) and abandoned(name):
                 files.discard(str(final.with_name(name)))
 
 

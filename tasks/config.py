@@ -171,7 +171,7 @@ class TrainSpec(_Section):
     checkpoint_seconds: float = Field(
         60.0,
         ge=0,
-        description="Between two checkpoints, from which a killed run goes on; 0 for none.",
+        description="Seconds between two checkpoints, from which a killed run goes on; 0 for none.",
     )
 
     timeout: float | None = Field(

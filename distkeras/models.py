@@ -7,7 +7,10 @@ safe mode when a blueprint is built.
 from __future__ import annotations
 
 import difflib
+import importlib
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ __all__ = [
     "check_built",
     "check_single",
     "custom",
+    "import_keras",
     "inputs_of",
     "nested",
     "outputs_of",
@@ -44,6 +48,23 @@ class Blueprint:
 
     config: str
     weights: tuple[np.ndarray, ...]
+
+
+def import_keras() -> None:
+    """Imports Keras without a word on the console; what fails still raises.
+
+    On a machine without a GPU, TensorFlow's CUDA stub writes to file descriptor 2 that it found
+    none, whatever the log level.
+    """
+    sys.stderr.flush()
+    console, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("keras")
+    finally:
+        os.dup2(console, 2)
+        os.close(console)
+        os.close(nowhere)
 
 
 def to_blueprint(model: Any) -> Blueprint:

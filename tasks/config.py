@@ -113,7 +113,7 @@ class TrainSpec(Section):
     checkpoint_seconds: float = Field(
         _CHECKPOINT_SECONDS,
         ge=0,
-        description="Between two checkpoints, from which a killed run goes on; 0 for none.",
+        description="Seconds between two checkpoints, from which a killed run goes on; 0 for none.",
     )
 
     submit: SubmitSpec | None = Field(

@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all.
+"""Directories and files that appear whole or not at all.
 
 A result is written beside its final place, made durable, and renamed once. So whatever stands
 under a final name is whole, however its writer ended.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 from distkeras.errors import StorageError
 from distkeras.storage.files import Files
-from distkeras.storage.local import one_line
+from distkeras.storage.local import LocalFiles, one_line
 from distkeras.storage.places import files_of
 from distkeras.storage.urls import Place, Url, locate
 
-__all__ = ["abandoned", "publish", "withdraw"]
+__all__ = ["abandoned", "publish", "publish_file", "withdraw"]
 
 _STAGING = ".{name}.staging-"
 
@@ -84,6 +86,46 @@ def abandoned(name: str) -> bool:
 
 
 @contextmanager
+def publish_file(url: Url) -> Iterator[Path]:
+    """Makes a file appear whole or not at all; one that is there is replaced in one step.
+
+    Yields a local path to write to, with the ending of the final name: beside the final place, or
+    in a temporary folder where that place is a remote one. On an exception nothing is left.
+
+    Args:
+        url: where the file is to appear; parents are made.
+
+    Raises:
+        StorageError: no permission, no space, no answer, or a directory stands at the final place.
+    """
+    final = locate(url)
+    files, staging = files_of(final), final.with_name(f".{_mine()}-{final.name}")
+    try:
+        with _told_of(final, staging):
+            _check_no_directory(files, final)
+            files.make_directory(str(final.parent))
+            with _writable(staging) as path:
+                yield path
+            files.flush(str(staging))
+            files.rename(str(staging), str(final), replace=True)
+    finally:
+        files.discard(str(staging))
+
+
+@contextmanager
+def _writable(staging: Place) -> Iterator[Path]:
+    """The file itself, or one whose content goes there afterwards."""
+    if isinstance(staging, Path):
+        yield staging
+        return
+    with tempfile.TemporaryDirectory(prefix="distkeras-") as folder:
+        local = Path(folder, staging.name)
+        with one_line(local, "write"):
+            yield local
+        files_of(staging).write(str(staging), partial(LocalFiles().read, str(local)))
+
+
+@contextmanager
 def _told_of(final: Place, staging: Place) -> Iterator[None]:
     """Errors name the place that was asked for, and are one line for a full local disk too."""
     try:
@@ -99,9 +141,18 @@ def _check_directory(files: Files, final: Place) -> None:
         raise StorageError(f"{final}: cannot be published: a file stands there")
 
 
+def _check_no_directory(files: Files, final: Place) -> None:
+    there = files.entry(str(final))
+    if there is not None and there.directory:
+        raise StorageError(f"{final}: cannot be written: a directory stands there")
+
+
 def _staging_name(name: str) -> str:
-    mine = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
-    return _STAGING.format(name=name) + mine
+    return _STAGING.format(name=name) + _mine()
+
+
+def _mine() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
 
 
 def _remove_stale(files: Files, final: Place) -> None:

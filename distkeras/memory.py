@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 __all__ = ["Memory"]
 
-#: Blocks that are kept unused, at most.
-SPARE = 8
+#: Blocks that are kept unused, at most, and about how many bytes of them.
+SPARE, MOST = 8, 256 * 2**20
 #: Bytes: blocks of nearly one length serve each other.
 STEP = 64 * 1024
 
@@ -36,8 +36,13 @@ class Memory:
         block = self._block(length)
         # Of a memoryview: so it stays the base of all views of it, and is gone after the last.
         array = np.frombuffer(block.data, np.uint8, length)
-        weakref.finalize(array, self._spare.append, block).atexit = False
+        weakref.finalize(array, self._give_back, block).atexit = False
         return array
+
+    def _give_back(self, block: npt.NDArray[np.uint8]) -> None:
+        # All are of about one length. One is kept, however long.
+        if len(self._spare) * len(block) < MOST:
+            self._spare.append(block)
 
     def _block(self, length: int) -> npt.NDArray[np.uint8]:
         try:

@@ -6,7 +6,9 @@ import gc
 import threading
 
 import numpy as np
+import pytest
 
+from distkeras import memory as module
 from distkeras.memory import SPARE, STEP, Memory
 
 BYTES = 3 * STEP
@@ -87,3 +89,12 @@ def test_threads_never_share_a_block() -> None:
         thread.join()
     gc.collect()
     assert not wrong
+
+
+def test_of_long_ones_fewer_are_kept_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for most, kept in ((2 * BYTES, 2), (1, 1)):
+        monkeypatch.setattr(module, "MOST", most)
+        memory = Memory()
+        many = [memory.take(BYTES) for _ in range(SPARE)]
+        many.clear()
+        assert len(memory._spare) == kept

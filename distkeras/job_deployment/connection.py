@@ -27,6 +27,8 @@ _AGAIN = {408, 429, 502, 503, 504}
 HERE = ("127.0.0.1", "::1", "localhost")
 #: Seconds between two attempts: at first, and at most.
 _FIRST, _MOST = 0.2, 5.0
+#: Seconds of them in which nothing is said.
+_SILENT = 3.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Connection:
         self._client.close()
 
     def _insist(self, what: str, attempt: Callable[[], Any]) -> Any:
-        begun, attempts, pause = time.monotonic(), 0, _FIRST
+        begun, attempts, pause, told = time.monotonic(), 0, _FIRST, False
         while True:
             attempts += 1
             try:
@@ -164,6 +166,11 @@ class Connection:
             if passed + wait > self.patience.deadline:
                 tried = f"{attempts} attempts in {passed:.1f} s"
                 raise ServiceError(f"{what}: {reason}; {tried}")
+            if passed >= _SILENT and not told:
+                told = True
+                log.warning(
+                    "%s: %s; tried again, for %g s at most", what, reason, self.patience.deadline
+                )
             # Clients that a server has failed together do not come back together.
             time.sleep(wait * random.uniform(0.75, 1.25))
             pause = min(2 * pause, _MOST)

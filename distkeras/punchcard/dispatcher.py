@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from distkeras.errors import DistkerasError
 from distkeras.logs import logger
+from distkeras.punchcard.beside import Beside
 from distkeras.punchcard.job_folder import ERROR
 from distkeras.punchcard.jobs import Job
 from distkeras.punchcard.limits import Limits
@@ -43,7 +43,7 @@ class _Starts(NamedTuple):
     last: float
 
 
-class Dispatcher:
+class Dispatcher(Beside):
     """Runs jobs while it is entered; those that run then go on, and are found again.
 
     Args:
@@ -56,39 +56,26 @@ class Dispatcher:
     def __init__(
         self, store: Store, processes: Processes, command: Command, limits: Limits
     ) -> None:
+        super().__init__("dispatcher")
         self._store, self._processes = store, processes
         self._command, self._limits = command, limits
-        self._news, self._over = threading.Event(), threading.Event()
+        self._news = threading.Event()
         self._starts: dict[str, _Starts] = {}
-        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
-
-    def __enter__(self) -> Dispatcher:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._news.set()
-        self._thread.join(10.0)
 
     def wake(self) -> None:
         """There is a new job, or one to cancel."""
         self._news.set()
 
-    def _run(self) -> None:
-        while not self._over.is_set():
+    def run(self) -> None:
+        """Looks again and again, sooner where something runs."""
+        while not self.over.is_set():
             self._news.clear()
             try:
                 live = self._tick()
             except Exception:
                 # A full disk, say. The jobs are in the table; the next look may do better.
                 log.exception("cannot look after the jobs; tried again in %g s", PAUSE)
-                self._over.wait(PAUSE)
+                self.over.wait(PAUSE)
                 continue
             self._news.wait(LOOK if live else REST)
 

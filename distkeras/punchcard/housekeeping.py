@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from types import TracebackType
 
 from distkeras.logs import logger
+from distkeras.punchcard.beside import Beside
 from distkeras.punchcard.job_file import ENDED
 from distkeras.punchcard.limits import Limits
 from distkeras.punchcard.processes import Processes
@@ -26,7 +25,7 @@ FORGOTTEN = 3600.0
 _BESIDE = re.compile(r"\.([0-9a-f]{16})\..+")
 
 
-class Housekeeping:
+class Housekeeping(Beside):
     """Goes its round once a minute while it is entered, the first time at once.
 
     Args:
@@ -39,32 +38,22 @@ class Housekeeping:
     def __init__(
         self, store: Store, processes: Processes, artifacts: Place, limits: Limits
     ) -> None:
+        super().__init__("housekeeping")
         self._store, self._processes = store, processes
         self._artifacts, self._limits = artifacts, limits
-        self._over = threading.Event()
         self._since = 0.0
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
-    def __enter__(self) -> Housekeeping:
-        self._thread.start()
-        return self
+    def wake(self) -> None:
+        """Nothing to do: it waits for no more than the end."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join(10.0)
-
-    def _run(self) -> None:
-        while not self._over.is_set():
+    def run(self) -> None:
+        """Goes one round after the other."""
+        while not self.over.is_set():
             try:
                 self.round(time.time())
             except Exception:
                 log.exception("cannot tidy up; tried again in %g s", ROUND)
-            self._over.wait(ROUND)
+            self.over.wait(ROUND)
 
     def round(self, now: float) -> None:
         """Removes what is too old, or of jobs that have ended.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -71,36 +72,29 @@ def test_who_does_not_ask_is_not_waited_for(said: bytes, monkeypatch: pytest.Mon
     assert talked(talk, monkeypatch) == b""
 
 
-def test_who_asks_by_and_by_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        while not reader.at_eof():
-            writer.write(b"x")
-            try:
-                await asyncio.wait_for(reader.read(1), 0.02)
-            except asyncio.TimeoutError:
-                continue
-            except ConnectionError:
-                break
-        return b"closed"
+async def sent_until_closed(
+    first: bytes, piece: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bytes:
+    """Sends a piece now and then, whatever is answered."""
+    writer.write(first)
+    while not reader.at_eof():
+        writer.write(piece)
+        try:
+            await asyncio.wait_for(reader.read(1000), 0.02)
+        except asyncio.TimeoutError:
+            continue
+        except ConnectionError:
+            break
+    return b"closed"
 
-    assert talked(talk, monkeypatch) == b"closed"
+
+def test_who_asks_by_and_by_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert talked(partial(sent_until_closed, b"", b"x"), monkeypatch) == b"closed"
 
 
 def test_who_has_been_answered_does_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        head = HEAD.replace(b"GET / ", b"POST /unread ") + b"Content-Length: 1000000000\r\n\r\n"
-        writer.write(head)
-        while not reader.at_eof():
-            writer.write(b"x" * 100)
-            try:
-                await asyncio.wait_for(reader.read(1000), 0.02)
-            except asyncio.TimeoutError:
-                continue
-            except ConnectionError:
-                break
-        return b"closed"
-
-    assert talked(talk, monkeypatch) == b"closed"
+    head = HEAD.replace(b"GET / ", b"POST /unread ") + b"Content-Length: 1000000000\r\n\r\n"
+    assert talked(partial(sent_until_closed, head, b"x" * 100), monkeypatch) == b"closed"
 
 
 def test_who_sends_a_long_body_is_heard_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from distkeras.errors import ConfigError, ServiceError, StorageError
 from distkeras.job_deployment import Job
+from distkeras.job_deployment import connection as module
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described
@@ -153,3 +155,18 @@ def test_what_json_cannot_say_is_refused_before_it_is_sent(tmp_path: Path, value
     values = {"name": "a", "data_path": "/data", "trainer": trainer}
     with pytest.raises(ConfigError, match=r"^trainer\.arguments: "):
         described(values, tiny(tmp_path / "m.keras"))
+
+
+def test_who_is_tried_for_long_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_SILENT", 0.0)
+    monkeypatch.setattr(module, "_FIRST", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    nobody = Connection(url, "secret", patience=Patience(deadline=0.5))
+    with caplog.at_level(logging.WARNING, "distkeras"), pytest.raises(ServiceError):
+        nobody.ask("GET", "jobs")
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.startswith(f"GET {url}/api/v1/jobs: ")
+    assert told.endswith("Connection refused; tried again, for 0.5 s at most")

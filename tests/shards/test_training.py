@@ -19,7 +19,7 @@ from distkeras.errors import ConfigError, TrainingError
 from distkeras.history import Progress
 from distkeras.monitor import Validation
 from distkeras.stopping import TargetMetric
-from distkeras.trainers import ADAG, AEASGD, DOWNPOUR, AveragingTrainer, DiLoCo, Trainer
+from distkeras.trainers import ADAG, AEASGD, DOWNPOUR, DiLoCo, Trainer
 
 ROWS, WIDTH = 96, 3
 #: Seconds that a worker stays, in which the driver ends it however busy the machine is.
@@ -101,12 +101,8 @@ class Stays(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        (ADAG, {"communication_window": 3}),
-        (ADAG, {"communication_window": 3, "overlap": True}),
-        (AEASGD, {"communication_window": 3}),
-        (AveragingTrainer, {"num_workers": 2}),
-        (DiLoCo, {"num_workers": 2, "communication_window": 2}),
-        (ADAG, {"compression": "bfloat16"}),
+        (AEASGD, {"communication_window": 3, "overlap": True}),
+        (DiLoCo, {"num_workers": 2, "communication_window": 2, "compression": "bfloat16"}),
     ],
 )
 def test_the_model_is_that_of_one_server(
@@ -130,9 +126,8 @@ def test_a_worker_that_is_killed_changes_nothing(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.parametrize("compression", ["int8", "top-k:0.2"])
-def test_two_workers_learn(rows: dict[str, np.ndarray], compression: str) -> None:
-    cut = trainer(DOWNPOUR, 2, num_workers=2, num_epoch=30, compression=compression)
+def test_two_workers_learn(rows: dict[str, np.ndarray]) -> None:
+    cut = trainer(DOWNPOUR, 2, num_workers=2, num_epoch=30, compression="int8")
     untrained = np.mean(np.square(rows["label"] - cut.keras_model(rows["features"])[:, 0]))
     validation = Validation(rows, keep_best="val_loss")
     model = cut.train(rows, validation=validation, stop=[TargetMetric("val_loss", 0.1)])
@@ -161,7 +156,7 @@ def test_a_server_that_is_killed_ends_the_training(rows: dict[str, np.ndarray]) 
     assert shards() == []
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 3), (3, 1), (1, 2)])
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 1)])
 def test_a_checkpoint_is_gone_on_from_by_any_number_of_servers(
     rows: dict[str, np.ndarray], tmp_path: Path, before: int, after: int
 ) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,12 +16,25 @@ from tests.tasks.workspace import Run, Workspace
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
     """A working directory in which the whole pipeline has run once, and what that run said.
 
-    The experiment keeps its predictions.
+    The experiment keeps its predictions. Nobody changes it: all processes of tests have the one
+    that the first of them has made.
     """
-    workspace = Workspace.create(tmp_path_factory.mktemp("pipeline"))
-    with (workspace.folder / "config.toml").open("a") as config:
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, said = shared / "pipeline", shared / "pipeline.json"
+    with (shared / "pipeline.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            folder.mkdir()
+            said.write_text(json.dumps(asdict(_run_once(folder))))
+    return Workspace(folder), Run(**json.loads(said.read_text()))
+
+
+def _run_once(folder: Path) -> Run:
+    workspace = Workspace.create(folder)
+    with (folder / "config.toml").open("a") as config:
         config.write("\n[evaluate]\npredictions = true\n")
-    return workspace, workspace.luigi()
+    return workspace.luigi()
 
 
 @pytest.fixture

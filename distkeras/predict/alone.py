@@ -37,27 +37,26 @@ def predict_alone(request: Request) -> int:
     first = next(pieces)
     scorer.check_columns(first.rows.schema.names)
     appended = scorer.appended(flat=request.output_format == "csv")
-    kept = [name for name in first.rows.schema.names if name != _dropped(scorer)]
+    kept = tuple(name for name in first.rows.schema.names if name != _features_of(scorer))
     appended.check(kept)
-    scored = score(_with_features(chain([first], pieces), scorer), _job(request))
+    scored = score(_with_features(chain([first], pieces), scorer), _job(request, kept))
     batches = (appended.in_arrow(rows) for rows in scored)
     return write_batches(request.output, request.output_format, batches)
 
 
-def _dropped(scorer: Scorer) -> str:
+def _features_of(scorer: Scorer) -> str:
     return FEATURES if scorer.preprocessor else scorer.features_col
 
 
-def _job(request: Request) -> Scoring:
+def _job(request: Request, kept: tuple[str, ...]) -> Scoring:
     blueprint = to_blueprint(request.scorer.model)
-    features = _dropped(request.scorer)
     return Scoring(
         blueprint=blueprint,
         digest=digest(blueprint),
-        features_cols=(features,),
+        features_cols=(_features_of(request.scorer),),
         output_cols=(PREDICTION,),
         batch_size=request.batch_size,
-        hidden_cols={features: features},
+        kept_cols=kept,
         cores=os.cpu_count() or 1,
     )
 

@@ -85,9 +85,10 @@ def _predicted(request: Request, session: SparkSession) -> DataFrame:
     scorer.check_columns(rows.columns)
     appended = scorer.appended(flat=request.output_format == "csv")
     column = FEATURES if scorer.preprocessor else scorer.features_col
-    appended.check([name for name in rows.columns if name != column])
+    kept = [name for name in rows.columns if name != column]
+    appended.check(kept)
     predictor = ModelPredictor(scorer.model, column, PREDICTION, request.batch_size)
-    return appended.in_spark(predictor.predict(_with_features(rows, scorer)).drop(column))
+    return appended.in_spark(predictor.predict(_with_features(rows, scorer), keep=kept))
 
 
 def _with_features(rows: DataFrame, scorer: Scorer) -> DataFrame:

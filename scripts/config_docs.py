@@ -60,10 +60,16 @@ BOUNDS = {
 
 
 class Section(NamedTuple):
-    """A table of the TOML file, and the model that checks it."""
+    """A table of the TOML file, or each of a list of them, and the model that checks it."""
 
     name: str
     model: type[BaseModel]
+    listed: bool = False
+
+    @property
+    def heading(self) -> str:
+        """As the file has it."""
+        return f"`[[{self.name}]]`" if self.listed else f"`[{self.name}]`"
 
 
 def main() -> None:
@@ -78,12 +84,12 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def sections(name: str, model: type[BaseModel]) -> Iterator[Section]:
+def sections(name: str, model: type[BaseModel], listed: bool = False) -> Iterator[Section]:
     """A model and those of the tables below it, in the order of their keys."""
-    yield Section(name, model)
+    yield Section(name, model, listed)
     for key, field in model.model_fields.items():
-        for below, inner in _models(field.annotation):
-            yield from sections(f"{name}.{key}{below}".lstrip("."), inner)
+        for below in _below(f"{name}.{key}".lstrip("."), field):
+            yield from sections(*below)
 
 
 def missing_descriptions() -> list[str]:
@@ -96,6 +102,13 @@ def missing_descriptions() -> list[str]:
     ]
 
 
+def _below(name: str, field: FieldInfo) -> Iterator[Section]:
+    """The tables that the key of this name holds."""
+    listed = get_origin(field.annotation) is tuple
+    for below, model in _models(field.annotation):
+        yield Section(f"{name}{below}", model, listed)
+
+
 def _models(annotation: Any) -> list[tuple[str, type[BaseModel]]]:
     """The models in a type, each with what stands between the key and its own keys."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -103,13 +116,13 @@ def _models(annotation: Any) -> list[tuple[str, type[BaseModel]]]:
     arguments = get_args(annotation)
     if get_origin(annotation) is dict:
         return [(".<name>", model) for _, model in _models(arguments[1])]
-    if get_origin(annotation) in (Union, types.UnionType):
+    if get_origin(annotation) in (Union, types.UnionType, tuple):
         return [found for one in arguments for found in _models(one)]
     return []
 
 
 def _section(section: Section) -> str:
-    title = f"`[{section.name}]`" if section.name else "At the top"
+    title = section.heading if section.name else "At the top"
     lines = [f"## {title}", "", _sentence(section.model), ""]
     lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
     for key, field in section.model.model_fields.items():
@@ -117,7 +130,7 @@ def _section(section: Section) -> str:
             f"`{key}`",
             _value(field),
             _default(section, key),
-            _meaning(section.name, key, field),
+            _meaning(section, key),
         )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     if section.model.model_config.get("extra") == "allow":
@@ -127,16 +140,16 @@ def _section(section: Section) -> str:
 
 def _sentence(model: type[BaseModel]) -> str:
     text = inspect.cleandoc(model.__doc__ or "").replace("``", "`").replace("\n", " ")
-    text = re.sub(r"^`\[[\w.]+\]`: ", "", text)
+    text = re.sub(r"^`\[+[\w.]+\]+`: ", "", text)
     return text[:1].upper() + text[1:]
 
 
-def _meaning(section: str, key: str, field: FieldInfo) -> str:
-    text = " ".join((field.description or "").split())
-    for below, model in _models(field.annotation):
-        name = f"{section}.{key}{below}".lstrip(".")
-        text = f"{text or _sentence(model)} See [`[{name}]`](#{_anchor(name)})."
-    return re.sub(r"<(?=\w)", "&lt;", text)
+def _meaning(section: Section, key: str) -> str:
+    field = section.model.model_fields[key]
+    text = re.sub(r"<(?=\w)", "&lt;", " ".join((field.description or "").split()))
+    for below in _below(f"{section.name}.{key}".lstrip("."), field):
+        text = f"{text or _sentence(below.model)} See [{below.heading}](#{_anchor(below.name)})."
+    return text
 
 
 def _anchor(name: str) -> str:
@@ -166,7 +179,7 @@ def _short(limit: Any) -> str:
 
 def _type(annotation: Any) -> str:
     if _models(annotation):
-        return "table" if get_origin(annotation) is not dict else "tables"
+        return {dict: "tables", tuple: "list of tables"}.get(get_origin(annotation), "table")
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{json.dumps(value)}`" for value in arguments)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from distkeras.preprocessing.preprocessor import Preprocessor
+from distkeras.preprocessing.run import preprocess
 from tasks.config import load_experiment
+from tasks.models import make_model, make_trainer
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "higgs.toml"
@@ -140,21 +144,26 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     assert make(tmp_path / "x.csv", 0).returncode == 2
 
 
-def test_the_whole_experiment_runs(events: Path, tmp_path: Path) -> None:
-    """With the network as it is, on fewer events."""
+def test_the_network_learns_from_the_columns_of_the_config(
+    spark: Any, events: Path, tmp_path: Path
+) -> None:
+    """With the network and the training as they are, by virtual workers, on fewer events."""
     few = tmp_path / "few.csv"
     few.write_text("".join(events.open().readlines()[:8001]))
-    ran = run(
-        *("-m", "luigi", "--module", "tasks", "Evaluate", "--config", str(CONFIG)),
-        *("--set", f"preprocess.sources.events.path={few}", "--set", f"output={tmp_path}/output"),
-    )
-    assert ran.returncode == 0, ran.stderr
-    (made,) = (tmp_path / "output" / "Train").glob("*/manifest.json")
-    manifest = json.loads(made.read_text())
-    assert manifest["parameters"] == 380_402
-    (metrics,) = (tmp_path / "output" / "Evaluate").glob("*/metrics.json")
-    found = json.loads(metrics.read_text())
-    assert found["rows"] == 8000 - manifest["rows"]
-    assert abs(found["rows"] - 800) <= 2
-    assert found["accuracy"] > found["most_frequent"] + 0.05
-    assert found["classes"] == ["b", "s"]
+    experiment = load_experiment(str(CONFIG), [f"preprocess.sources.events.path={few}"])
+    data = tmp_path / "data"
+    data.mkdir()
+    manifest = preprocess(spark, experiment.preprocess, data)
+    preprocessor = Preprocessor.load(data / "preprocessor.json")
+    assert (preprocessor.dimension, preprocessor.classes) == (len(FEATURES), ["b", "s"])
+    train, test = (pq.read_table(data / name) for name in ("train", "test"))
+    assert manifest["rows"]["train"] == train.num_rows == 8000 - test.num_rows
+    assert abs(test.num_rows - 800) <= 2
+
+    model = make_model(experiment, preprocessor)
+    assert model.count_params() == 380_402
+    trained = make_trainer(experiment, model).simulate(train)
+    labels = test["label"].to_numpy()
+    found = trained.predict(np.stack(test["features"].to_numpy()), verbose=0).argmax(axis=1)
+    most_frequent = np.bincount(labels).max() / len(labels)
+    assert np.mean(found == labels) > most_frequent + 0.05

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +103,3 @@ def test_bad_rows_leave_nothing(spark: Any, model: Path, tmp_path: Path) -> None
     (tmp_path / "s.parquet").mkdir()
     with pytest.raises(StorageError, match=r"s.parquet: is there already"):
         predict_with_spark(request, spark)
-
-
-def test_the_command_starts_and_ends_spark(model: Path, tmp_path: Path) -> None:
-    raw_rows(ROWS).to_csv(tmp_path / "rows.csv", index=False)
-    where = ["--model", str(model), "--input", "rows.csv", "--output", "s.parquet"]
-    spark = ["--spark", "local[1]", "--conf", "spark.ui.enabled=false"]
-    root = Path(__file__).parents[2]
-    ran = subprocess.run(
-        [sys.executable, "-m", "distkeras", "predict", *where, *spark],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"s.parquet: {ROWS} rows\n", "")
-    assert pq.read_table(tmp_path / "s.parquet").num_rows == ROWS

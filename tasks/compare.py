@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,7 @@ class Compare(ExperimentTask):
             self._report_partly(failures)
         super().run()
         files_of(self.partial).discard(str(self.partial))
+        print(f"Compare: {self.output().place / 'report.html'}", file=sys.stderr)
 
     @property
     def partial(self) -> Place:
@@ -156,4 +158,6 @@ class Compare(ExperimentTask):
             metrics=read_json(evaluate.output().place / "metrics.json"),
             history=history,
             trained=read_json(trained / MANIFEST),
+            # The same wherever the whole of the output is moved to.
+            report=f"../../{evaluate.task_family}/{evaluate.key}/report.html",
         )

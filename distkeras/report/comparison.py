@@ -182,13 +182,12 @@ def _failed(competitors: Sequence[Competitor]) -> Iterator[str]:
 
 
 def _made(config: str, competitors: Sequence[Competitor]) -> Iterator[str]:
-    pairs = [
-        (
-            plain(one.name),
-            " ".join(f"<code>{plain(each)}</code>" for each in one.overrides)
-            or "as the file has it",
-        )
-        for one in competitors
-    ]
+    pairs = [(plain(one.name), _origin(one)) for one in competitors]
     shown = definitions([("Config", plain(config)), *pairs], "facts apart")
     yield f'<h2>What sets them apart</h2><div class="card">{shown}</div>'
+
+
+def _origin(one: Competitor) -> str:
+    overrides = " ".join(f"<code>{plain(each)}</code>" for each in one.overrides)
+    said = overrides or "as the file has it"
+    return f'{said}: <a href="{escape(one.report)}">its report</a>' if one.report else said

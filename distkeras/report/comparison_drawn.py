@@ -9,7 +9,7 @@ from typing import Any
 
 from distkeras.report.comparison_figures import Result, courses_figure, results_figure
 from distkeras.report.curves import Course, course, measures
-from distkeras.report.markup import figure, plain, seconds
+from distkeras.report.markup import figure, number, plain, seconds
 from distkeras.report.standings import BETTER, Competitor, Rows, Target, ranked_by
 from distkeras.report.svg import swatch
 from distkeras.stopping import better
@@ -58,9 +58,10 @@ def _pair(
         f"The same against the samples merged: {plain(names[ahead])} ends with the best training "
         f"{escape(name)}, <b>{found[ahead].values[-1]:.3g}</b>."
     )
+    dashed = f" Dashed: the target, {number(line)}." if line is not None else ""
     figures = (
-        figure(courses_figure(found, name, "seconds", line), time_words),
-        figure(courses_figure(found, name, "samples", line), rows_words),
+        figure(courses_figure(found, name, "seconds", line), time_words + dashed),
+        figure(courses_figure(found, name, "samples", line), rows_words + dashed),
     )
     return f'<div class="pair">{"".join(figures)}</div>'
 

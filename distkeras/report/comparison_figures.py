@@ -47,7 +47,7 @@ def courses_figure(
         courses: by the number of the variant, which has its colour.
         name: of the measure.
         against: "seconds" or "samples".
-        target: a line is drawn there.
+        target: a dashed line is drawn there.
     """
 
     def draw(axes: Axes) -> None:
@@ -58,7 +58,8 @@ def courses_figure(
             color = SERIES[number % len(SERIES)]
             axes.plot(getattr(one, against), one.values, color=color, linewidth=1.5, linestyle=line)
         if target is not None:
-            _target_line(axes, target)
+            # Without words: wherever they stood, a line could go through them.
+            axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.set_ylim(*_limits(courses, name, target))
         last = max(getattr(one, against)[-1] for one in courses.values())
         axes.set_xlim(0, last * 1.02 or 1)
@@ -108,18 +109,6 @@ def _limits(courses: Mapping[int, Course], name: str, target: float | None) -> t
         low, high = min(low, target), max(high, target)
     margin = 0.05 * (high - low) or 0.05
     return low - margin, high + margin
-
-
-def _target_line(axes: Axes, target: float) -> None:
-    axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-    axes.annotate(
-        f"target {target:g}",
-        (0, target),
-        (2, 2),
-        axes.get_yaxis_transform(),
-        textcoords="offset points",
-        color=MUTED,
-    )
 
 
 def _result(axes: Axes, row: int, one: Result) -> None:

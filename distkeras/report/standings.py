@@ -56,6 +56,7 @@ class Competitor:
         history: as ``History.to_arrow`` gives it; None where it failed.
         trained: the manifest of its training.
         failed: why there is nothing of it; empty where there is.
+        report: the address of its own report, as seen from the comparison; empty for none.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Competitor:
     history: pa.Table | None = None
     trained: Mapping[str, Any] = field(default_factory=dict)
     failed: str = ""
+    report: str = ""
 
 
 def measured(one: Competitor, target: Target | None) -> dict[str, float | None]:

@@ -74,7 +74,7 @@ figure svg { display: block; width: 100%; height: auto; max-width: 27rem; margin
 figure svg * { stroke-linejoin: round; stroke-linecap: butt; }
 figcaption { margin-top: .75rem; padding-top: .75rem; border-top: 1px solid var(--rule);
   font-size: .875rem; color: var(--muted); }
-figcaption b { color: var(--ink); font-weight: 600; }
+figcaption b { color: var(--ink); font-weight: 600; white-space: nowrap; }
 .card + .card, .pair + .card, .card + .pair, .pair + .pair { margin-top: 1rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9375rem;
@@ -121,6 +121,7 @@ tr.total > * { border-top: 1px solid var(--rule) !important; font-weight: 600; }
 details { border-top: 1px solid var(--rule); padding: .6rem 0; }
 details:first-of-type { border-top: 0; padding-top: 0; }
 details:last-of-type { padding-bottom: 0; }
+a { color: var(--accent); }
 summary { cursor: pointer; font-size: .9375rem; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 2px; }
 .nested { margin: 0; font-size: .875rem; }

@@ -102,6 +102,7 @@ def test_a_failed_variant_is_shown_as_failed_and_tried_again(
     assert run.status == 0, run.stderr
     assert run.ran == ["Compare"]
     found, place = report(workspace)
+    assert f"Compare: {place.relative_to(workspace.folder)}/report.html\n" in run.stderr
     assert found["best"]["accuracy"] == ["second"]
     assert [one["seconds_to_target"] for one in found["variants"]] == [4, 4, 4]
     made = json.loads((place / "manifest.json").read_text())
@@ -154,7 +155,11 @@ def test_adding_a_variant_trains_only_that_one(finished: Workspace) -> None:
         1,
     ]
     assert finished.leftovers() == []
-    found, _ = report(finished)
+    found, place = report(finished)
+    addresses = Page((place / "report.html").read_text()).addresses
+    own = [place / address for address in addresses if not address.startswith("#")]
+    assert len(own) == 2
+    assert all(path.is_file() for path in own)
     for variant in found["variants"]:
         assert 0.5 < variant["accuracy"] <= 1
         assert variant["samples_per_second"] > 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tasks import Compare, Train
 from tasks.base import ExperimentTask
 from tasks.config import load_experiment
 from tasks.variants import Variant, listed_variants, table_variants
-from tests.tasks.workspace import Workspace
+from tests.tasks.workspace import REPOSITORY, Workspace
 
 LIST = """
 [[compare.variants]]
@@ -223,3 +224,22 @@ def test_a_wrong_table_is_named(table: str, expected: str) -> None:
     said = message()
     assert said.startswith("config.toml: ")
     assert expected in said
+
+
+def test_what_a_reader_may_copy_can_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of the documentation, and the line of the config that is a comment."""
+    magic = (REPOSITORY / "configs" / "magic.toml").read_text()
+    (example,) = re.findall(
+        r"^```toml\n(.*?)^```", (REPOSITORY / "docs" / "experiments.md").read_text(), re.M | re.S
+    )
+    texts = {
+        "example.toml": magic[: magic.index("[compare]")] + example,
+        "magic.toml": magic.replace("# grid.", "grid."),
+    }
+    folder = Path.cwd()
+    monkeypatch.chdir(REPOSITORY)
+    counts = {}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        counts[name] = len(Compare(config=str(folder / name)).evaluations)
+    assert counts == {"example.toml": 7, "magic.toml": 5}

@@ -190,4 +190,4 @@ def _made(config: str, competitors: Sequence[Competitor]) -> Iterator[str]:
 def _origin(one: Competitor) -> str:
     overrides = " ".join(f"<code>{plain(each)}</code>" for each in one.overrides)
     said = overrides or "as the file has it"
-    return f'{said}: <a href="{escape(one.report)}">its report</a>' if one.report else said
+    return f'{said} (<a href="{escape(one.report)}">report</a>)' if one.report else said

@@ -79,6 +79,7 @@ def test_the_page_and_the_numbers(tmp_path: Path) -> None:
     assert "is the best accuracy on the test split: easgd . 1 of 3 variants failed." in page.text
     assert "Train: the loss is not finite" in page.text
     assert "Dashed: the target, 0.7." in page.text
+    assert "adag is through first, after 39.0 s ." in page.text
     assert "seconds since the first window" in page.text
     assert "were trained at the same time" in page.text
     assert page.tags.count("figure") == page.tags.count("figcaption") == 5

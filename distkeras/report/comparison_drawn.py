@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from distkeras.report.comparison_figures import Result, courses_figure, results_figure
 from distkeras.report.curves import Course, course, measures
@@ -20,6 +20,13 @@ __all__ = ["courses", "results"]
 _MOST_LINES = 12
 
 
+class _Told(NamedTuple):
+    """What the words say of a variant; the seconds are those of the table."""
+
+    name: str
+    seconds: float
+
+
 def courses(competitors: Sequence[Competitor], rows: Rows, target: Target | None) -> Iterator[str]:
     """How the variants were trained: loss and metric against time and against rows."""
     drawn = _drawn(competitors, rows)
@@ -30,33 +37,32 @@ def courses(competitors: Sequence[Competitor], rows: Rows, target: Target | None
         for place, each in enumerate(drawn)
     )
     yield f'<h2>Training</h2><ul class="legend">{keys}</ul>'
+    told = [_Told(competitors[each].name, rows[each]["seconds"] or 0.0) for each in drawn]
     for name in _measures(competitors, drawn, target):
         found = {}
         for place, each in enumerate(drawn):
             if (went := course(competitors[each].history, name)) is not None:
                 found[place] = went
         if found:
-            names = {place: competitors[each].name for place, each in enumerate(drawn)}
-            yield _pair(name, found, names, target)
+            yield _pair(name, found, told, target)
     if len(drawn) < len(rows) - sum(bool(one.failed) for one in competitors):
         yield f'<p class="note">The {len(drawn)} variants with the best results are drawn.</p>'
 
 
 def _pair(
-    name: str, found: Mapping[int, Course], names: Mapping[int, str], target: Target | None
+    name: str, found: Mapping[int, Course], told: Sequence[_Told], target: Target | None
 ) -> str:
     line = target[1] if target and target[0] == name else None
-    quickest = min(found, key=lambda place: found[place].seconds[-1])
+    quickest = min((told[place] for place in found), key=lambda one: one.seconds)
     choose = min if better(name, 0.0, 1.0) else max
     ahead = choose(found, key=lambda place: found[place].values[-1])
     time_words = (
         f"Training {escape(name)} against time, the mean over all workers: "
-        f"{plain(names[quickest])} is through first, after "
-        f"<b>{seconds(float(found[quickest].seconds[-1]))}</b>."
+        f"{plain(quickest.name)} is through first, after <b>{seconds(quickest.seconds)}</b>."
     )
     rows_words = (
-        f"The same against the samples merged: {plain(names[ahead])} ends with the best training "
-        f"{escape(name)}, <b>{found[ahead].values[-1]:.3g}</b>."
+        f"The same against the samples merged: {plain(told[ahead].name)} ends with the best "
+        f"training {escape(name)}, <b>{found[ahead].values[-1]:.3g}</b>."
     )
     dashed = f" Dashed: the target, {number(line)}." if line is not None else ""
     figures = (

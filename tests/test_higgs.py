@@ -149,7 +149,7 @@ def test_the_network_learns_from_the_columns_of_the_config(
 ) -> None:
     """With the network and the training as they are, by virtual workers, on fewer events."""
     few = tmp_path / "few.csv"
-    few.write_text("".join(events.open().readlines()[:8001]))
+    few.write_text("".join(events.open().readlines()[:16_001]))
     experiment = load_experiment(str(CONFIG), [f"preprocess.sources.events.path={few}"])
     data = tmp_path / "data"
     data.mkdir()
@@ -157,8 +157,8 @@ def test_the_network_learns_from_the_columns_of_the_config(
     preprocessor = Preprocessor.load(data / "preprocessor.json")
     assert (preprocessor.dimension, preprocessor.classes) == (len(FEATURES), ["b", "s"])
     train, test = (pq.read_table(data / name) for name in ("train", "test"))
-    assert manifest["rows"]["train"] == train.num_rows == 8000 - test.num_rows
-    assert abs(test.num_rows - 800) <= 2
+    assert manifest["rows"]["train"] == train.num_rows == 16_000 - test.num_rows
+    assert abs(test.num_rows - 1600) <= 2
 
     model = make_model(experiment, preprocessor)
     assert model.count_params() == 380_402

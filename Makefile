@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 
-.PHONY: run test test-clusters fuzz soak format lint benchmark package hdfs hdfs-stop clean distclean
+.PHONY: run test test-clusters fuzz soak format lint docs benchmark package hdfs hdfs-stop clean distclean
 
 run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
@@ -54,6 +54,10 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pages of docs/ that are made from the code.
+docs: $(STAMP)
+	@$(BIN)/python -m scripts.config_docs
 
 benchmark: $(STAMP)
 	@for script in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \

@@ -1,4 +1,4 @@
-"""``python -m distkeras doctor`` and ``jobs``."""
+"""``python -m distkeras doctor``, ``jobs`` and ``predict``."""
 
 import sys
 

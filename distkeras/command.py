@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from distkeras.doctor.command import add_doctor, run_doctor
 from distkeras.errors import DistkerasError
 from distkeras.job_deployment.command import add_jobs, run_jobs
+from distkeras.predict.command import add_predict, run_predict
 
 __all__ = ["main"]
 
@@ -23,9 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     add_doctor(commands)
     add_jobs(commands)
+    add_predict(commands)
+    run = {"doctor": run_doctor, "jobs": run_jobs, "predict": run_predict}
     given = parser.parse_args(arguments)
     try:
-        status = run_doctor(given) if given.command == "doctor" else run_jobs(given)
+        status = run[given.command](given)
         sys.stdout.flush()
         return status
     except DistkerasError as error:

@@ -9,24 +9,46 @@ the user's own nothing is kept from Keras.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 __all__ = ["import_keras"]
 
 UNUSED = ("matplotlib", "pandas", "sklearn")
 
 
-def import_keras() -> None:
+def import_keras(*, quietly: bool = False) -> None:
     """Imports Keras, if nobody has, in a process that does nothing but train or score.
 
     Any other code of the process may import those packages, before and afterwards.
+
+    Args:
+        quietly: without a word on the console; what fails still raises.
     """
     if "keras" in sys.modules:
         return
-    with _hidden(UNUSED):
+    with _hidden(UNUSED), _silence() if quietly else nullcontext():
         importlib.import_module("keras")
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without file descriptor 2.
+
+    On a machine without a GPU, TensorFlow's CUDA stub writes there that it found none, whatever
+    the log level.
+    """
+    sys.stderr.flush()
+    console, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(console, 2)
+        os.close(console)
+        os.close(nowhere)
 
 
 @contextmanager

@@ -4,10 +4,13 @@
 """
 
 from tasks import console
+from tasks.clean import Clean
+from tasks.compare import Compare
 from tasks.evaluate import Evaluate
 from tasks.preprocess import Preprocess
+from tasks.status import Status
 from tasks.train import Train
 
-__all__ = ["Evaluate", "Preprocess", "Train"]
+__all__ = ["Clean", "Compare", "Evaluate", "Preprocess", "Status", "Train"]
 
 console.install()

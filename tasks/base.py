@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import hashlib
 import multiprocessing
 import time
 from abc import abstractmethod
@@ -17,12 +18,12 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 
 from distkeras.errors import DistkerasError, EnvironmentProblem, StorageError, TrainingError
-from distkeras.storage import Place, publish, write_json
+from distkeras.storage import Place, publish, spark_url, write_json
 from tasks import session
 from tasks.config import Experiment, load_experiment
 from tasks.console import quiet_interrupt, quiet_libraries
 from tasks.keys import digest
-from tasks.parameters import OverridesParameter
+from tasks.parameters import RepeatedParameter
 from tasks.progress import Reporter, reporting
 from tasks.sections import apply_sections
 from tasks.target import MANIFEST, Published
@@ -40,12 +41,15 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
     The key is a hash of exactly what the result depends on: see ``parts``. A wrong config, a
     missing input and a model that is not there are errors when the task is made.
 
+    Two tasks with one result are one task to luigi, whatever they were made with: experiments that
+    share a step run it once.
+
     Raises:
         DistkerasError: one line that names the file, key, or path.
     """
 
     config = luigi.Parameter(description="The experiment's TOML file.")
-    set = OverridesParameter(
+    set = RepeatedParameter(
         default=(), description="Overrides one key, e.g. train.num_workers=4; may be repeated."
     )
 
@@ -60,6 +64,10 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
         self.experiment: Experiment = load_experiment(self.config, self.set)
         self.parts = self.depends_on()
         self.key = digest(self.parts)
+        self.task_id = f"{self.task_family}_{self.key}_{_short(spark_url(self.output().url))}"
+
+    def __hash__(self) -> int:
+        return hash(self.task_id)
 
     def depends_on(self) -> dict[str, Any]:
         """All that the result depends on, as JSON."""
@@ -155,6 +163,10 @@ def _explained(error: Exception) -> Exception:
     if isinstance(error, PermissionError) and error.filename:
         return StorageError(f"{error.filename}: {error.strerror}")
     return error
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def _versions() -> dict[str, str]:

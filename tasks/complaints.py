@@ -109,3 +109,5 @@ def _sections(annotation: Any) -> Iterator[tuple[type[BaseModel], tuple[str, ...
             yield from _sections(member)
     elif get_origin(annotation) is dict:
         yield from ((section, ("*",)) for section, _ in _sections(get_args(annotation)[1]))
+    elif get_origin(annotation) is tuple:
+        yield from ((section, ("*",)) for section, _ in _sections(get_args(annotation)[0]))

@@ -16,6 +16,7 @@ from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
 from tasks.tables import ModelSpec, OptimizerSpec, Section, SubmitSpec
+from tasks.variants import CompareSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -112,7 +113,7 @@ class TrainSpec(Section):
     checkpoint_seconds: float = Field(
         _CHECKPOINT_SECONDS,
         ge=0,
-        description="Between two checkpoints, from which a killed run goes on; 0 for none.",
+        description="Seconds between two checkpoints, from which a killed run goes on; 0 for none.",
     )
 
     submit: SubmitSpec | None = Field(
@@ -203,6 +204,7 @@ class Experiment(Section):
     preprocess: PreprocessSpec
     train: TrainSpec
     evaluate: EvaluateSpec = EvaluateSpec()
+    compare: CompareSpec = CompareSpec()
 
     @field_validator("output")
     @classmethod
@@ -223,6 +225,7 @@ def load_experiment(path: str, overrides: Sequence[str] = ()) -> Experiment:
     Args:
         path: the TOML file.
         overrides: ``"a.b=value"``; the value is read as TOML, or taken as text where it is none.
+            ``"a.b="`` takes a key of the file away.
 
     Raises:
         ConfigError: one line that names the file (or ``--set``), the key and the value.
@@ -262,7 +265,10 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
             raise ConfigError(f"--set {override}: {part} is a value, not a table of keys")
-    node[last] = _value(text.strip())
+    if not text.strip() and last in node:
+        del node[last]  # Then its default holds.
+    else:
+        node[last] = _value(text.strip())
 
 
 def _value(text: str) -> object:

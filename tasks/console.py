@@ -13,10 +13,9 @@ import luigi
 from luigi.parameter import ParameterException
 from luigi.task_register import TaskClassException
 
-from distkeras import lean_keras
 from distkeras.errors import DistkerasError
 
-__all__ = ["import_keras", "install", "quiet_interrupt", "quiet_libraries"]
+__all__ = ["install", "quiet_interrupt", "quiet_libraries"]
 
 # Luigi's own defaults are 0: it would report a failed task as success.
 RETURN_CODES = {
@@ -100,23 +99,6 @@ def quiet_libraries() -> None:
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
         handler.addFilter(_is_told_once)
         logging.root.addHandler(handler)
-
-
-def import_keras() -> None:
-    """Imports Keras without a word on the console; what fails still raises.
-
-    On a machine without a GPU, TensorFlow's CUDA stub writes to file descriptor 2 that it found
-    none, whatever the log level.
-    """
-    sys.stderr.flush()
-    console, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        lean_keras.import_keras()
-    finally:
-        os.dup2(console, 2)
-        os.close(console)
-        os.close(nowhere)
 
 
 def _log_library() -> None:

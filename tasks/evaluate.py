@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from distkeras.lean_keras import import_keras
 from distkeras.storage import Place, load_model, read_bytes, read_json, spark_url, write_json
 from tasks.base import ExperimentTask
-from tasks.console import import_keras
 from tasks.keys import evaluate_parts
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
@@ -59,7 +59,7 @@ class Evaluate(ExperimentTask):
         from distkeras.predictors import ModelPredictor
 
         report.phase("loading the model")
-        import_keras()
+        import_keras(quietly=True)
         model = load_model(self.input()["train"].place / "model.keras")
         spec = self.experiment.evaluate
         spark = self.start_spark(report)

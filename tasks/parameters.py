@@ -8,10 +8,10 @@ from typing import Any
 
 import luigi
 
-__all__ = ["OverridesParameter"]
+__all__ = ["RepeatedParameter"]
 
 
-class OverridesParameter(luigi.Parameter):  # type: ignore[misc]
+class RepeatedParameter(luigi.Parameter):  # type: ignore[misc]
     """A command line flag that may be given several times: ``--set a.b=1 --set c.d=2``.
 
     Its value is a tuple of strings; luigi's scheduler and ids see it as a JSON list.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from distkeras.errors import ConfigError, JobFailed, ServiceError
+from distkeras.lean_keras import import_keras
 from distkeras.logs import logger
 from distkeras.storage import Place, RemotePath, files_of
-from tasks.console import import_keras
 from tasks.progress import Reporter
 from tasks.sections import punchcard_section
 from tasks.tables import SubmitSpec
@@ -225,5 +225,5 @@ def _fetched(job: RemoteJob) -> Trained:
     with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:
         place = Path(folder)
         job.fetch(place)
-        import_keras()
+        import_keras(quietly=True)
         return Trained(model_of(place), history_of(place), report_of(place))

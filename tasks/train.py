@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from distkeras.checkpoints import Checkpoint
+from distkeras.lean_keras import import_keras
 from distkeras.storage import Place, save_model, spark_url
 from tasks.base import ExperimentTask
-from tasks.console import import_keras
 from tasks.keys import train_parts
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
@@ -50,7 +50,7 @@ class Train(ExperimentTask):
 
         def make() -> Trainer:
             report.phase("loading Keras")
-            import_keras()
+            import_keras(quietly=True)
             report.phase("building the model")
             return make_trainer(self.experiment, make_model(self.experiment, preprocessor))
 

@@ -42,7 +42,7 @@ ROOMS = (
     # DataFrame in, DataFrame out: these have no part in training.
     ("aggregates", "preprocessing", "report", "schemes", "scoring", "transformers"),
     ("evaluators", "predictors", "utils"),
-    ("doctor", "ml", "punchcard"),
+    ("doctor", "ml", "predict", "punchcard"),
     ("job_deployment",),
     ("command",),
     ("__main__",),
@@ -78,6 +78,7 @@ IMPORTERS = {
         "distkeras/engines/",
         "distkeras/evaluators.py",
         "distkeras/ml/",
+        "distkeras/predict/with_spark.py",
         "distkeras/predictors.py",
         "distkeras/preprocessing/",
         "distkeras/punchcard/runner.py",

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from distkeras.doctor.findings import Status
 from distkeras.doctor.question import Question
 from distkeras.doctor.table import diagnose
-from distkeras.errors import ConfigError
+from distkeras.engines.jvm import setting
 
 __all__ = ["add_doctor", "add_options", "report", "run_doctor"]
 
@@ -28,7 +28,7 @@ def add_doctor(commands: Any) -> None:
 
 def run_doctor(given: argparse.Namespace) -> int:
     """Does what the command line says; returns the exit status: 0 if nothing has failed, or 1."""
-    settings = dict(_pair(text) for text in given.conf)
+    settings = dict(map(setting, given.conf))
     if given.master:
         settings["spark.master"] = given.master
     asked = Question(settings, given.hdfs, given.output, given.timeout, given.room)
@@ -57,10 +57,3 @@ def report(question: Question, stream: TextIO) -> int:
             print(finding.line(name), file=stream, flush=True)
             status |= finding.status is Status.FAILED
     return int(status)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"--conf {text}: write KEY=VALUE")
-    return key.strip(), value.strip()

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distkeras.errors import EnvironmentProblem
+from distkeras.errors import ConfigError, EnvironmentProblem
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
     from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
-__all__ = ["end_jvm", "java_command", "start_spark", "use_python"]
+__all__ = ["end_jvm", "java_command", "setting", "start_spark", "use_python"]
 
 #: Seconds that the JVM may take to end before it is killed.
 STOP_SECONDS = 20
@@ -50,6 +50,18 @@ def java_command() -> str:
             "e.g. apt-get install openjdk-17-jre-headless"
         )
     return java
+
+
+def setting(text: str) -> tuple[str, str]:
+    """A setting of Spark as command lines have it: ``KEY=VALUE``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--conf {text}: write KEY=VALUE")
+    return key.strip(), value.strip()
 
 
 def use_python(settings: Mapping[str, str]) -> None:

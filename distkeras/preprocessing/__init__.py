@@ -5,6 +5,8 @@ What is to change                         File
 ========================================  =================
 a config key, its default or its check    spec.py
 a file format, how files become views     sources.py
+which files count, by their names         files.py
+the rows of files without Spark           batches.py
 how the type of a CSV column is found     csv_types.py
 what a cell means: number, missing, name  cells.py, rows.py
 which column is a feature                 roles.py
@@ -20,5 +22,5 @@ what the session is set to meanwhile      settings.py
 the order of all this                     run.py
 ========================================  =================
 
-``spec``, ``preprocessor`` and ``rows`` never import pyspark.
+``spec``, ``preprocessor``, ``rows``, ``files`` and ``batches`` never import pyspark.
 """

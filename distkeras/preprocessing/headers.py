@@ -12,7 +12,7 @@ from distkeras.preprocessing.sql import WHITE_SPACE
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["check_header"]
+__all__ = ["check_header", "names_in", "wrong_name"]
 
 
 def check_header(lines: DataFrame, separator: str) -> None:
@@ -30,12 +30,13 @@ def check_header(lines: DataFrame, separator: str) -> None:
     """
     there = lines.where("trim(value) <> ''").selectExpr("value", "_metadata.file_path AS file")
     for line in there.take(1):
-        if problem := _problem(_names(line["value"], separator)):
+        if problem := wrong_name(names_in(line["value"], separator)):
             file = unquote(line["file"]).removeprefix("file://")
             raise DataError(f"{file}: {problem}")
 
 
-def _names(line: str, separator: str) -> list[str]:
+def names_in(line: str, separator: str) -> list[str]:
+    """The names in a header's line."""
     if len(separator) > 1:
         cells = line.split({"\\t": "\t"}.get(separator, separator))
     else:
@@ -43,7 +44,8 @@ def _names(line: str, separator: str) -> list[str]:
     return [cell.strip(WHITE_SPACE) for cell in cells]
 
 
-def _problem(names: list[str]) -> str | None:
+def wrong_name(names: list[str]) -> str | None:
+    """What is wrong with the names of columns: one is empty, there twice or unreadable."""
     seen: dict[str, str] = {}
     for place, name in enumerate(names, start=1):
         if not name:

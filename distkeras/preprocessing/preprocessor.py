@@ -132,12 +132,13 @@ class Preprocessor(_Part):
         """
         storage.write_json(path, self.model_dump(mode="json"))
 
-    def transform(self, rows: Any) -> np.ndarray:
+    def transform(self, rows: Any, *, first_row: int = 0) -> np.ndarray:
         """Features of raw rows, without Spark.
 
         Args:
             rows: a pandas DataFrame, a pyarrow Table or RecordBatch, a dict of columns, or a list
                 of dicts, one a row. Further columns are ignored.
+            first_row: number of the first of them, for messages.
 
         Returns:
             float32, shape (rows, dimension), finite.
@@ -150,12 +151,12 @@ class Preprocessor(_Part):
         count = len(next(iter(columns.values()), ()))
         features = np.zeros((count, self.dimension), np.float32)
         for place, fitted in enumerate(self.numeric):
-            features[:, place] = self._scaled(fitted, columns[fitted.name])
+            features[:, place] = self._scaled(fitted, columns[fitted.name], first_row)
         place = len(self.numeric)
         for categorical in self.categorical:
             width = len(categorical.feature_names)
             block = features[:, place : place + width]
-            self._encode(categorical, columns[categorical.name], block)
+            self._encode(categorical, columns[categorical.name], block, first_row)
             place += width
         return features
 
@@ -212,28 +213,31 @@ class Preprocessor(_Part):
     def _missing(self) -> Missing:
         return Missing(self.missing_numbers, self.missing_texts)
 
-    def _scaled(self, fitted: NumericColumn, column: pa.Array) -> np.ndarray:
+    def _scaled(self, fitted: NumericColumn, column: pa.Array, first_row: int) -> np.ndarray:
         values = numbers(column, fitted.name, self._missing)
         values[np.isnan(values)] = fitted.fill
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = ((values - fitted.shift) * fitted.factor).astype(np.float32)
-        self._require(np.isfinite(scaled), column, f"column '{fitted.name}'")
+        self._require(np.isfinite(scaled), column, f"column '{fitted.name}'", first_row)
         return scaled
 
-    def _encode(self, fitted: CategoricalColumn, column: pa.Array, out: np.ndarray) -> None:
+    def _encode(
+        self, fitted: CategoricalColumn, column: pa.Array, out: np.ndarray, first_row: int
+    ) -> None:
         name, categories = fitted.name, fitted.categories
         found, column = category_positions(column, fitted.kind, categories, self._missing)
         if fitted.unseen == "error":
-            self._require(found >= 0, column, f"categorical column '{name}'")
+            self._require(found >= 0, column, f"categorical column '{name}'", first_row)
         found[found < 0] = len(categories)
         if fitted.encoding == "index":
             out[:, 0] = found
         else:
             out[np.arange(len(found)), found] = 1
 
-    def _require(self, good: np.ndarray, column: pa.Array, place: str) -> None:
+    def _require(self, good: np.ndarray, column: pa.Array, place: str, first_row: int = 0) -> None:
         """Names the first value that is not good."""
         if not good.all():
             row = int(np.argmin(good))
             value = column[row].as_py()
+            row += first_row
             raise DataError(f"{place}: {value!r} in row {row} is missing, unseen or out of range")

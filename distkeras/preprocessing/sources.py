@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from distkeras.errors import ConfigError, DataError, StorageError
+from distkeras.errors import ConfigError, DataError
 from distkeras.preprocessing.csv_types import find_types, guess_types, with_types
 from distkeras.preprocessing.failures import plain_errors
+from distkeras.preprocessing.files import check_there, suffixes_in
 from distkeras.preprocessing.headers import check_header
 from distkeras.preprocessing.rows import Missing
-from distkeras.preprocessing.spec import ENDINGS
 from distkeras.preprocessing.sql import name_in_sql
-from distkeras.storage import files_below, find, locate, spark_url
+from distkeras.storage import spark_url
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
-    from distkeras.preprocessing.spec import PreprocessSpec, SourceSpec
+    from distkeras.preprocessing.spec import Format, PreprocessSpec, SourceSpec
 
-__all__ = ["read_table"]
+__all__ = ["read_raw", "read_table"]
 
 
 def read_table(spark: SparkSession, spec: PreprocessSpec, *, look_at_all: bool) -> DataFrame:
@@ -60,12 +58,20 @@ def _views(spark: SparkSession, tables: Mapping[str, DataFrame]) -> Iterator[Non
             spark.catalog.dropTempView(name)
 
 
-def _read(
-    spark: SparkSession, name: str, source: SourceSpec, missing: Missing, look_at_all: bool
-) -> DataFrame:
-    path = _existing(name, source.path)
-    with plain_errors(f"source '{name}' ({source.path})"):
-        kind = _format(name, source)
+def read_raw(spark: SparkSession, who: str, source: SourceSpec, kind: Format) -> DataFrame:
+    """The rows of one source as they stand there: what a CSV file holds is text.
+
+    Args:
+        spark: the session.
+        who: names the source, for messages.
+        source: what to read; its path exists.
+        kind: how its files are written.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    path = spark_url(source.path)
+    with plain_errors(f"{who} ({source.path})"):
         only = _only(path, kind)
         if kind == "parquet":
             return spark.read.options(**only).parquet(path)
@@ -73,11 +79,25 @@ def _read(
             check_header(spark.read.options(**only).text(path), source.separator)
         texts = _csv_reader(spark, source, None).options(**only).csv(path)
         if not texts.columns:
-            raise DataError(f"source '{name}': {source.path} is empty")
-        types = None if look_at_all else guess_types(texts, missing)
+            raise DataError(f"{who}: {source.path} is empty")
+        return texts
+
+
+def _read(
+    spark: SparkSession, name: str, source: SourceSpec, missing: Missing, look_at_all: bool
+) -> DataFrame:
+    who = f"source '{name}'"
+    check_there(who, source.path)
+    kind = _format(name, source)
+    raw = read_raw(spark, who, source, kind)
+    if kind == "parquet":
+        return raw
+    with plain_errors(f"{who} ({source.path})"):
+        types = None if look_at_all else guess_types(raw, missing)
         if types is None:
-            return with_types(texts, find_types(texts, missing), name, missing)
-        return _csv_reader(spark, source, types).options(**only).csv(path)
+            return with_types(raw, find_types(raw, missing), name, missing)
+        path = spark_url(source.path)
+        return _csv_reader(spark, source, types).options(**_only(path, kind)).csv(path)
 
 
 def _csv_reader(
@@ -102,7 +122,7 @@ def _csv_reader(
     return reader.schema(fields) if fields else reader
 
 
-def _format(name: str, source: SourceSpec) -> Literal["csv", "parquet"]:
+def _format(name: str, source: SourceSpec) -> Format:
     if source.kind is None:
         raise ConfigError(
             f"preprocess.sources.{name}: '{source.path}' does not tell its format; add "
@@ -111,35 +131,10 @@ def _format(name: str, source: SourceSpec) -> Literal["csv", "parquet"]:
     return source.kind
 
 
-def _only(path: str, kind: Literal["csv", "parquet"]) -> dict[str, str]:
-    """The reader's option that leaves out what else lies in a directory: READMEs, scripts."""
-    endings = [e for ending, of in ENDINGS.items() if of == kind for e in (ending, f"{ending}.gz")]
-    suffixes = tuple(f".{ending}" for ending in endings)
-    if not any(found.entry.directory and not found.name for found in find(path)):
-        return {}  # What was named file by file, or by a pattern, is read whatever it is called.
-    names = [found.name for found in files_below(path) if found.name.lower().endswith(suffixes)]
-    folders = sorted({posixpath.dirname(name) for name in names})
-    if not folders:
+def _only(path: str, kind: Format) -> dict[str, str]:
+    """The reader's option that leaves out what else lies in a directory."""
+    endings = [ending.removeprefix(".") for ending in suffixes_in(path, kind)]
+    if not endings:
         return {}
-    if not any(not part or "=" in part for part in (f.split("/")[0] for f in folders)):
-        raise StorageError(
-            f"{path} holds no {kind} file itself; did you mean '{path.rstrip('/')}/{folders[0]}'?"
-        )
     either_case = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in e) for e in endings]
     return {"pathGlobFilter": f"*.{{{','.join(either_case)}}}"}
-
-
-def _existing(name: str, path: str) -> str:
-    """The path as Spark needs it.
-
-    Raises:
-        StorageError: nothing is there.
-    """
-    if not find(path):
-        place = locate(path)
-        above = find(place.parent)
-        beside = [found.name for found in find(place.parent / "*")] if above else []
-        close = difflib.get_close_matches(place.name, beside, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        raise StorageError(f"source '{name}': {path} does not exist{hint}")
-    return spark_url(path)

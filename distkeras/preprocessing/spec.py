@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator,
 __all__ = [
     "ENDINGS",
     "CategoricalSpec",
+    "Format",
     "LabelSpec",
     "MissingSpec",
     "PreprocessSpec",
@@ -21,13 +22,10 @@ __all__ = [
     "SplitSpec",
 ]
 
-#: How files are written that end so.
-ENDINGS: dict[str, Literal["csv", "parquet"]] = {
-    "csv": "csv",
-    "tsv": "csv",
-    "txt": "csv",
-    "parquet": "parquet",
-}
+#: How files are written.
+Format = Literal["csv", "parquet"]
+#: Those that end so.
+ENDINGS: dict[str, Format] = {"csv": "csv", "tsv": "csv", "txt": "csv", "parquet": "parquet"}
 
 _VIEW_NAME = re.compile(r"[A-Za-z_]\w*")
 _SPLIT_KEYS = {
@@ -57,7 +55,7 @@ class SourceSpec(_Part):
         "Of a local directory only the files count that have one of the format's endings (see "
         "format; .gz may follow), if there are any.",
     )
-    format: Literal["csv", "parquet"] | None = Field(
+    format: Format | None = Field(
         default=None,
         description="How the files are written. Default: by the path's ending (.csv, .csv.gz, "
         ".txt, .tsv are CSV; .parquet is Parquet).",
@@ -73,7 +71,7 @@ class SourceSpec(_Part):
     )
 
     @property
-    def kind(self) -> Literal["csv", "parquet"] | None:
+    def kind(self) -> Format | None:
         """How the files are written; None where neither format nor the path's ending tells."""
         last = os.path.basename(self.path.rstrip("/")).removesuffix(".gz")
         return self.format or ENDINGS.get(last.rpartition(".")[2].lower())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["Curve", "Line", "convergence", "measures"]
+__all__ = ["Course", "Curve", "Line", "convergence", "course", "measures"]
 
 # What a history says of a window beside the loss and the metrics.
 _ABOUT = {"worker", "epoch", "window", "samples", "staleness", "exchange_wait", "timestamp"}
@@ -44,6 +44,21 @@ class Curve:
     mean: Line
     workers: list[Line]
     number: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one measure went against work and against time, shape (points,) each.
+
+    Attributes:
+        samples: rows merged so far, by all workers together.
+        seconds: since the first window was merged.
+        values: the mean of the windows around that point, weighted by their rows.
+    """
+
+    samples: np.ndarray
+    seconds: np.ndarray
+    values: np.ndarray
 
 
 def measures(history: pa.Table) -> list[str]:
@@ -83,6 +98,31 @@ def convergence(history: pa.Table, name: str) -> Curve | None:
             lines.append(_line(merged[own], rows[own], values[own], merged[-1], _WORKER_POINTS))
     mean = _line(merged[fine], rows[fine], values[fine], merged[-1], _POINTS)
     return Curve(name, mean, lines, len(numbers))
+
+
+def course(history: pa.Table, name: str) -> Course | None:
+    """The mean over all workers, with the time of each of its points.
+
+    Args:
+        history: as ``History.to_arrow`` gives it.
+        name: "loss" or a metric.
+
+    Returns:
+        None for a history without a finite value of that measure.
+    """
+    if not history.num_rows or name not in history.column_names:
+        return None
+    order = np.argsort(history["timestamp"].to_numpy(), kind="stable")
+    rows = history["samples"].to_numpy()[order].astype(float)
+    values = history[name].to_numpy()[order].astype(float)
+    times = history["timestamp"].to_numpy()[order]
+    merged, fine = np.cumsum(rows), np.isfinite(values)
+    if not fine.any():
+        return None
+    shown = (merged[fine], rows[fine])
+    mean = _line(*shown, values[fine], merged[-1], _POINTS)
+    timed = _line(*shown, times[fine] - times[0], merged[-1], _POINTS)
+    return Course(mean.samples, timed.values, mean.values)
 
 
 def _line(

@@ -13,7 +13,7 @@ from distkeras.report.svg import ACCENT, INK, MUTED, ON_ACCENT, SIZE, drawing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["confusion_figure", "convergence_figure", "error_figure", "roc_figure"]
+__all__ = ["confusion_figure", "convergence_figure", "error_figure", "roc_figure", "short"]
 
 # Cells with numbers up to here, above it colours alone.
 _MOST_NUMBERS = 12
@@ -48,7 +48,7 @@ def convergence_figure(curve: Curve, epochs: int) -> str:
         )
         axes.set_ylim(*_limits(curve))
         axes.set_xlim(0, mean.samples[-1] * 1.02)
-        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
+        axes.xaxis.set_major_formatter(lambda value, _: short(value))
         axes.locator_params(axis="both", nbins=5)
         axes.set_xlabel(f"samples merged ({epochs} epoch{'s' * (epochs != 1)})")
         axes.set_ylabel(curve.name)
@@ -154,7 +154,7 @@ def _cell(axes: Axes, true: int, predicted: int, share: float, count: int, size:
     text: dict[str, Any] = {"ha": "center", "va": "center", "color": color}
     middle = (predicted + 0.5, true + 0.5)
     if size > 4:
-        axes.text(*middle, _short(count), fontsize=7 if size <= 8 else 5.5, **text)
+        axes.text(*middle, short(count), fontsize=7 if size <= 8 else 5.5, **text)
         return
     axes.text(
         middle[0],
@@ -183,7 +183,8 @@ def _limits(curve: Curve) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A number of rows or samples for an axis or a cell: 1.5M."""
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= unit:
             scale = 1e3 if letter == "k" else unit

@@ -13,7 +13,7 @@ from distkeras import storage
 from distkeras.report import figures, made
 from distkeras.report.curves import Curve, convergence, measures
 from distkeras.report.markup import definitions, figure, number, percent, plain, score, table
-from distkeras.report.style import STYLE
+from distkeras.report.style import whole_page
 
 __all__ = ["write_report"]
 
@@ -21,8 +21,6 @@ Metrics = Mapping[str, Any]
 
 # A table of so many classes stands beside the matrix, a longer one below.
 _BESIDE = 12
-# The page may load nothing and run nothing: it says so itself.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def write_report(
@@ -51,13 +49,7 @@ def _page(metrics: Metrics, history: pa.Table, manifests: made.Manifests) -> str
         *(_classes(metrics) if metrics["kind"] == "classes" else _regression(metrics)),
         *_made(manifests, history),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(name)}: {_title(metrics)}</title><style>{STYLE}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return whole_page(f"{escape(name)}: {_title(metrics)}", body)
 
 
 def _title(metrics: Metrics) -> str:

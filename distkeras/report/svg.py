@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ACCENT", "INK", "MUTED", "ON_ACCENT", "SIZE", "drawing"]
+__all__ = ["ACCENT", "DASHES", "INK", "MUTED", "ON_ACCENT", "SERIES", "SIZE", "drawing", "swatch"]
 
 INK, MUTED, _RULE, ACCENT, ON_ACCENT = "#010101", "#020202", "#030303", "#040404", "#050505"
+#: Colours that a reader can tell apart, also one who sees fewer of them; then the same with dashes.
+SERIES = [f"#0707{number:02x}" for number in range(8)]
+DASHES: tuple[tuple[float, ...], ...] = ((), (4, 2), (1, 1.5), (6, 2, 1, 2))
 _VARIABLES = {
+    **{color: f"var(--series-{number})" for number, color in enumerate(SERIES)},
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     _RULE: "var(--rule)",
@@ -70,6 +74,22 @@ def drawing(draw: Callable[[Axes], None], label: str, size: tuple[float, float] 
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return _for_page(drawn.getvalue(), label)
+
+
+def swatch(number: int) -> str:
+    """A short piece of a series' line, for the words that say which it is.
+
+    Args:
+        number: of the series, from 0.
+    """
+    dashes = DASHES[number // len(SERIES) % len(DASHES)]
+    pattern = (
+        f' stroke-dasharray="{" ".join(str(1.6 * each) for each in dashes)}"' if dashes else ""
+    )
+    return (
+        '<svg class="swatch" viewBox="0 0 22 10" aria-hidden="true"><path d="M1 5H21" fill="none" '
+        f'stroke="var(--series-{number % len(SERIES)})" stroke-width="3"{pattern}/></svg>'
+    )
 
 
 def _for_page(svg: str, label: str) -> str:

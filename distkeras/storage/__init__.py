@@ -6,6 +6,7 @@ rest is written once on top of that.
 
 from distkeras.storage.content import (
     exists,
+    local_copy,
     read_bytes,
     read_json,
     sha256,
@@ -16,7 +17,7 @@ from distkeras.storage.fingerprints import fingerprint
 from distkeras.storage.listing import Found, files_below, find
 from distkeras.storage.models import load_model, save_model
 from distkeras.storage.places import files_of
-from distkeras.storage.publishing import publish
+from distkeras.storage.publishing import abandoned, publish, publish_file, withdraw
 from distkeras.storage.urls import Place, RemotePath, Url, local_path, locate, spark_url
 
 __all__ = [
@@ -24,20 +25,24 @@ __all__ = [
     "Place",
     "RemotePath",
     "Url",
+    "abandoned",
     "exists",
     "files_below",
     "files_of",
     "find",
     "fingerprint",
     "load_model",
+    "local_copy",
     "local_path",
     "locate",
     "publish",
+    "publish_file",
     "read_bytes",
     "read_json",
     "save_model",
     "sha256",
     "spark_url",
+    "withdraw",
     "write_bytes",
     "write_json",
 ]

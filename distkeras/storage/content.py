@@ -5,14 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from distkeras.errors import StorageError
+from distkeras.storage.local import LocalFiles
 from distkeras.storage.places import files_of
-from distkeras.storage.urls import Url
+from distkeras.storage.urls import Url, locate
 
-__all__ = ["exists", "read_bytes", "read_json", "sha256", "write_bytes", "write_json"]
+__all__ = [
+    "exists",
+    "local_copy",
+    "read_bytes",
+    "read_json",
+    "sha256",
+    "write_bytes",
+    "write_json",
+]
 
 
 def exists(url: Url) -> bool:
@@ -78,3 +91,20 @@ def sha256(url: Url) -> str:
     for piece in files_of(url).read(os.fspath(url)):
         digest.update(piece)
     return digest.hexdigest()
+
+
+@contextmanager
+def local_copy(url: Url) -> Iterator[Path]:
+    """A file on this machine with the same content: itself, or a copy that is gone afterwards.
+
+    Raises:
+        StorageError: it is missing or cannot be read, or the temporary folder is full.
+    """
+    place = locate(url)
+    if isinstance(place, Path):
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="distkeras-") as folder:
+        local = Path(folder, place.name)
+        LocalFiles().write(str(local), partial(files_of(place).read, str(place)))
+        yield local

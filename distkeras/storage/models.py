@@ -6,15 +6,14 @@ import os
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 from distkeras.errors import StorageError
-from distkeras.storage.content import exists, read_bytes, sha256, write_bytes
+from distkeras.storage.content import exists, local_copy, read_bytes, sha256, write_bytes
 from distkeras.storage.local import LocalFiles, one_line
 from distkeras.storage.places import files_of
 from distkeras.storage.urls import Place, Url, locate
@@ -64,7 +63,7 @@ def load_model(
         StorageError: it is missing, damaged, or asks for code that safe mode refuses.
     """
     place = locate(url)
-    with _local_copy(place) as path:
+    with local_copy(place) as path:
         _check(place, sha256(path))
         import keras
 
@@ -101,17 +100,6 @@ def _write(model: Any, staged: Place) -> str:
             model.save(local)
         files_of(staged).write(str(staged), partial(LocalFiles().read, str(local)))
         return sha256(local)
-
-
-@contextmanager
-def _local_copy(place: Place) -> Iterator[Path]:
-    if isinstance(place, Path):
-        yield place
-        return
-    with tempfile.TemporaryDirectory(prefix="distkeras-model-") as folder:
-        local = Path(folder, place.name)
-        LocalFiles().write(str(local), partial(files_of(place).read, str(place)))
-        yield local
 
 
 def _replace(staged: Place, final: Place, new: str) -> None:

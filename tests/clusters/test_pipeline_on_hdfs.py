@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyarrow.csv
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from distkeras import storage
-from distkeras.preprocessing.preprocessor import Preprocessor
+from distkeras.command import main
 from distkeras.storage.hdfs_settings import HdfsSettings, hdfs_settings, use_hdfs_settings
 from scripts.clusters.hadoop import await_that
 from scripts.clusters.hdfs import Hdfs
@@ -115,19 +116,18 @@ def test_runs_once_and_can_be_loaded(hdfs: Hdfs, tmp_path: Path) -> None:
     assert "accuracy" in shown.stdout
     assert home in shown.stdout
 
-    (trained,) = results(home, "Train")
-    assert raw_accuracy(trained, f"{home}/raw/events.csv") > 0.7
+    assert raw_accuracy(home) > 0.7
 
 
-def raw_accuracy(trained: str, raw: str) -> float:
-    """Of a model that was published, on rows that were never preprocessed by Spark."""
-    model = storage.load_model(f"{trained}/model.keras")
-    preprocessor = Preprocessor.load(f"{trained}/preprocessor.json")
-    rows = pyarrow.csv.read_csv(pyarrow.BufferReader(storage.read_bytes(raw)))
-    found = model.predict(preprocessor.transform(rows), verbose=0).argmax(axis=1)
-    assert preprocessor.classes is not None
-    names = [preprocessor.classes[index] for index in found]
-    right = [a == b for a, b in zip(names, rows["class"].to_pylist(), strict=True)]
+def raw_accuracy(home: str) -> float:
+    """Of a model that was published, on raw rows that are scored without Spark."""
+    (trained,), scored = results(home, "Train"), f"{home}/new/scored.parquet"
+    where = ["--model", trained, "--input", f"{home}/raw/events.csv", "--output", scored]
+    assert main(["predict", *where]) == 0
+    assert [entry.name for entry in entries(f"{home}/new")] == ["scored.parquet"]
+    rows = pq.read_table(pa.BufferReader(storage.read_bytes(scored)))
+    pairs = zip(rows["predicted"].to_pylist(), rows["class"].to_pylist(), strict=True)
+    right = [found == label for found, label in pairs]
     return sum(right) / len(right)
 
 

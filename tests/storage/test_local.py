@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -142,6 +143,30 @@ def test_sigkill_half_way_leaves_nothing_that_counts(tmp_path: Path) -> None:
         assert not left.exists()
         (staging / "a").write_text("whole")
     assert os.listdir(tmp_path) == ["result"]
+
+
+def test_what_is_withdrawn_is_gone_and_nothing_beside_it(tmp_path: Path) -> None:
+    for name in ("final", "other"):
+        with storage.publish(tmp_path / name) as staging:
+            (staging / "data").mkdir()
+            (staging / "data" / "part").write_text(name)
+    storage.withdraw(tmp_path / "final")
+    storage.withdraw(tmp_path / "final")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_whose_process_is_gone_is_abandoned() -> None:
+    host, ended = socket.gethostname(), subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert storage.abandoned(f".final.staging-{host}-{ended.pid}-abc")
+    for name in (
+        f".final.staging-{host}-{os.getpid()}-abc",
+        f".final.staging-other-{ended.pid}-abc",
+        f"final.staging-{host}-{ended.pid}-abc",
+        ".final.checkpoints",
+        "final",
+    ):
+        assert not storage.abandoned(name)
 
 
 def test_staging_of_a_living_process_is_kept(tmp_path: Path) -> None:

@@ -70,6 +70,14 @@ def test_last_override_wins_and_tables_are_merged() -> None:
     assert train.model.function == "small:mlp"
 
 
+def test_no_value_takes_a_key_away() -> None:
+    train = load_experiment("config.toml", ["train.communication_window="]).train
+    assert train.communication_window is None
+    assert load_experiment("config.toml", ["train.submit="]).train.submit is None
+    assert "loss is missing" in message("train.loss=")
+    assert "unknown key train.nun_workers" in message("train.nun_workers=")
+
+
 def test_value_that_looks_like_a_date_stays_text() -> None:
     train = load_experiment("config.toml", ["train.model.arguments.day=2013-06-01"]).train
     assert train.model.arguments["day"] == "2013-06-01"

@@ -7,13 +7,14 @@ import pytest
 from luigi.cmdline_parser import CmdlineParser
 
 from tasks import Evaluate
-from tasks.parameters import OverridesParameter
+from tasks.parameters import RepeatedParameter
 from tests.tasks.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.chdir(tmp_path)
+    luigi.Task.clear_instance_cache()
     return Workspace.create(tmp_path, rows=10)
 
 
@@ -48,8 +49,17 @@ def test_the_scheduler_can_make_the_same_task_again() -> None:
 def test_tasks_with_other_overrides_are_other_tasks() -> None:
     first, second = made("--set", "train.seed=1"), made("--set", "train.seed=2")
     assert first.task_id != second.task_id
-    assert first.task_id.startswith("Evaluate_config_toml_")
+    assert first.task_id.startswith("Evaluate_")
+
+
+def test_tasks_with_one_result_are_one_task() -> None:
+    first, second = made("--set", "train.seed=1"), made("--set", "train.seed=2")
+    assert first.requires()["preprocess"] == second.requires()["preprocess"]
+    assert len({first.requires()["preprocess"], second.requires()["preprocess"]}) == 1
+    elsewhere = made("--set", "train.seed=1", "--set", "output=elsewhere")
+    assert elsewhere.key == first.key
+    assert elsewhere != first
 
 
 def test_one_override_alone_may_stand_in_luigi_cfg() -> None:
-    assert OverridesParameter().parse("train.seed=1") == ("train.seed=1",)
+    assert RepeatedParameter().parse("train.seed=1") == ("train.seed=1",)

@@ -273,9 +273,9 @@ def blind(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def several(workspace: Workspace, changes: list[str]) -> Run:
+def several(workspace: Workspace, *changes: tuple[str, ...]) -> Run:
     """Trains with each of the changes, in one process."""
-    tasks = [("Train", [change]) for change in changes]
+    tasks = [("Train", change) for change in changes]
     (workspace.folder / "several.py").write_text(f"CHANGES = {tasks!r}\n{SEVERAL}")
     command = workspace.command()
     command[4:] = ["several", "Several"]
@@ -289,15 +289,24 @@ def test_what_the_server_refuses_or_fails_at_is_one_line_each(
     with (workspace.folder / "config.toml").open("a") as config:
         config.write(f'\n[train.submit]\nurl = "{server.url}"\n')
     cannot = "train.submit: a job cannot carry this: model: config.json: "
+    # With a seed of their own where the changes make no other result: that would be one task.
     wrong = {
-        "train.model.function=small:anonymous": "keras_model cannot be copied: ",
-        "train.model.function=small:own": f"{cannot}'small>Own' is no part of Keras",
-        "train.submit.num_executors=99": "num_executors is 99, but this server allows 16",
-        "train.submit.master=yarn": "master: this server has local",
-        f"train.submit.url={blind.url}": "/train by itself, so `output` must be in a folder that",
-        f"train.seed={FAILS}": "has failed: the column is missing; its log: distkeras jobs logs ",
+        ("train.model.function=small:anonymous",): "keras_model cannot be copied: ",
+        ("train.model.function=small:own",): f"{cannot}'small>Own' is no part of Keras",
+        (
+            "train.seed=1",
+            "train.submit.num_executors=99",
+        ): "num_executors is 99, but this server allows 16",
+        ("train.seed=2", "train.submit.master=yarn"): "master: this server has local",
+        (
+            "train.seed=3",
+            f"train.submit.url={blind.url}",
+        ): "/train by itself, so `output` must be in a folder that",
+        (
+            f"train.seed={FAILS}",
+        ): "has failed: the column is missing; its log: distkeras jobs logs ",
     }
-    run = several(workspace, list(wrong))
+    run = several(workspace, *wrong)
     assert run.status == 30
     assert "Traceback" not in run.stderr
     assert len(run.errors) == len(wrong), run.stderr
@@ -307,7 +316,7 @@ def test_what_the_server_refuses_or_fails_at_is_one_line_each(
     assert [job["state"] for job in jobs_of(server, "ann")] == ["failed"]
     assert jobs_of(blind, "ann") == []
     (server.state / "well").touch()
-    again = several(workspace, [f"train.seed={FAILS}"])
+    again = several(workspace, (f"train.seed={FAILS}",))
     assert again.status == 0, again.stderr
     assert [job["state"] for job in jobs_of(server, "ann")] == ["succeeded", "failed"]
 

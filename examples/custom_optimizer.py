@@ -38,15 +38,18 @@ from rich.console import Console
 from rich.table import Table
 
 from distkeras.engines.conditions import Conditions, Constant, Exponential
-from distkeras.errors import DistkerasError, TrainingDiverged
+from distkeras.errors import ConfigError, DistkerasError, TrainingDiverged
 from distkeras.rules import Exchange, Merged, Rule, adopt_answer
 from distkeras.rules.adag import send
 from distkeras.rules.arguments import fraction, positive_int
 from distkeras.trainers import ADAG, Trainer
 from distkeras.vectors import Vector
 
+#: Events, of which a fifth tests.
+LEAST = 10
 
-def momentum_adag(momentum: float = 0.8) -> Rule:
+
+def momentum_adag(momentum: float = 0.5) -> Rule:
     """The rule.
 
     Args:
@@ -76,7 +79,7 @@ class MomentumADAG(Trainer):
         **keywords: as ``Trainer``.
     """
 
-    def __init__(self, *arguments: Any, momentum: float = 0.8, **keywords: Any) -> None:
+    def __init__(self, *arguments: Any, momentum: float = 0.5, **keywords: Any) -> None:
         self.momentum = fraction("momentum", momentum)
         super().__init__(*arguments, **keywords)
 
@@ -88,7 +91,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     add = parser.add_argument
-    add("--momentum", type=float, default=0.8, help="mu (%(default)s)")
+    add("--momentum", type=float, default=0.5, help="mu (%(default)s)")
     add("--workers", type=int, default=4, help="virtual ones (%(default)s)")
     add("--windows", type=int, nargs="+", default=[5, 20, 80], help="mini-batches (5 20 80)")
     add("--epochs", type=int, default=5, help="passes over the events (%(default)s)")
@@ -133,7 +136,8 @@ def compare(asked: argparse.Namespace) -> Table:
         ConfigError: an option cannot work; it quotes the value.
     """
     positive_int("--seeds", asked.seeds)
-    momentum_adag(asked.momentum)
+    if asked.rows is not None and asked.rows < LEAST:
+        raise ConfigError(f"--rows is {asked.rows}, but must be at least {LEAST}")
     table = Table("trainer", *(f"window {window}" for window in asked.windows))
     for kind in (ADAG, MomentumADAG):
         cells = []

@@ -36,17 +36,16 @@ EACH, ALL, TEST = "#56B4E9", "#0072B2", "#D55E00"
 
 def draw(history: History, accuracy: float) -> Any:
     """A figure of three panels; ``accuracy`` on the test rows, 0 to 1, is a line in one."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    panels = figure.subplots(1, 3)
     units = {"loss": "cross-entropy, nats", "accuracy": "share of the rows"}
     for panel, (name, unit) in zip(panels, units.items(), strict=False):
         if curve := convergence(history.to_arrow(), name):
-            for line in curve.workers:
-                panel.plot(line.samples / 1000, line.values, color=EACH, lw=1, label="a worker")
+            for number, line in enumerate(curve.workers):
+                once = None if number else "a worker"
+                panel.plot(line.samples / 1000, line.values, color=EACH, lw=1, label=once)
             panel.plot(curve.mean.samples / 1000, curve.mean.values, color=ALL, label="all workers")
         panel.set(title=f"{name.capitalize()} on the training rows", ylabel=f"{name} ({unit})")
         panel.set_xlabel("samples merged into the center, thousands")
@@ -57,10 +56,9 @@ def draw(history: History, accuracy: float) -> Any:
         panels[2].plot(seconds, np.cumsum([r.exchange_wait for r in records]), color=EACH, lw=1)
     panels[2].set(title="Waiting for the center", ylabel="wait of a worker until then, s")
     panels[2].set_xlabel("time since the first update, s")
-    lines = {
-        label: line for line, label in zip(*panels[1].get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, frameon=False)
+    lines = panels[1].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(f"{accuracy:.2%} of the test rows are right")
     return figure
 
 

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DistkerasError as error:
         raise SystemExit(str(error)) from None
     seconds = sum(report["seconds"].values())
-    print(f"{report['workers']} workers, {asked.epochs} epochs, {seconds:.0f} s")
+    print(f"workers: {report['workers']}, epochs: {asked.epochs}, seconds: {seconds:.0f}")
     print(f"test accuracy: {accuracy:.4f}")
 
 

@@ -111,6 +111,7 @@ def test_the_three_examples_one_after_the_other(
         ("example_0_preprocessing", ["--label", ""], "--input and --label: must not be empty"),
         ("example_1_training", [], "preprocessor.json: cannot read: No such file"),
         ("example_2_analysis", [], "preprocessor.json: cannot read: No such file"),
+        ("custom_optimizer", ["--rows", "9"], "--rows is 9, but must be at least 10"),
         ("mnist", ["--data", "nowhere"], "nowhere/train-images-idx3-ubyte or train-images-idx3-"),
     ],
 )
@@ -121,7 +122,7 @@ def test_what_is_wrong_is_one_line(
     main_of: Callable[[str], Main],
     tmp_path: Path,
 ) -> None:
-    folder = [] if name == "mnist" else ["--folder", str(tmp_path)]
+    folder = ["--folder", str(tmp_path)] if name.startswith("example_") else []
     with pytest.raises(SystemExit) as ended:
         main_of(name)([*folder, *arguments])
     assert said in str(ended.value)
@@ -156,7 +157,7 @@ def test_mnist_trains_on_idx_files(digits: Path) -> None:
     ran = run("mnist.py", "--data", str(digits), *one)
     assert ran.returncode == 0, ran.stderr
     counted, measured = ran.stdout.splitlines()
-    assert counted.startswith("1 workers, 1 epochs, ")
+    assert counted.startswith("workers: 1, epochs: 1, seconds: ")
     # Of 20 digits.
     assert float(measured.removeprefix("test accuracy: ")) * 20 % 1 == pytest.approx(0, abs=1e-3)
 

@@ -95,7 +95,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--workers", type=int, default=4, help="virtual ones (%(default)s)")
     add("--windows", type=int, nargs="+", default=[5, 20, 80], help="mini-batches (5 20 80)")
     add("--epochs", type=int, default=5, help="passes over the events (%(default)s)")
-    add("--seeds", type=int, default=3, help="trainings of which the mean is shown (%(default)s)")
+    add("--seeds", type=int, default=2, help="trainings of which the mean is shown (%(default)s)")
     add("--rows", type=int, help="take only so many events")
     return parser.parse_args(arguments)
 

@@ -262,10 +262,12 @@ class Store:
                 # After some failures, as of a full disk, SQLite has done so itself.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
-                    # Its disk is full, or somebody else's program has had it for ``BUSY`` seconds.
-                    kind = DiskFullError if "disk" in str(error) else StorageError
-                    raise kind(f"the table of jobs: {error}") from None
+                if not isinstance(error, sqlite3.OperationalError):
+                    raise
+                if "disk" in str(error):
+                    raise DiskFullError(f"the table of jobs: {error}") from None
+                if "locked" in str(error):  # For ``BUSY`` seconds, by somebody else's program.
+                    raise StorageError(f"the table of jobs: {error}") from None
                 raise
 
 

@@ -52,6 +52,8 @@ def spark() -> Iterator[object]:
         .config("spark.driver.memory", "1g")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.log.level", "ERROR")
+        # Else each of the many Python workers imports Keras for itself: 5 s of processor time.
+        .config("spark.python.daemon.module", "tests.engines.warm_daemon")
         .getOrCreate()
     )
     yield session

@@ -68,3 +68,37 @@ def test_a_secret_among_sparks_settings_is_not_in_the_arguments(tmp_path: Path) 
     assert told == "s3cret-of-mine\n"
     assert "spark.app.name=test" in arguments
     assert "s3cret-of-mine" not in arguments
+
+
+COLLECTED = """
+import gc, logging, sys, time
+from pathlib import Path
+from pyspark import SparkContext
+from distkeras.engines.jvm import end_jvm, start_spark
+
+settings = {"spark.master": "local[1]", "spark.app.name": "test", "spark.ui.enabled": "false"}
+session = start_spark(settings, Path(sys.argv[1]))
+rows = session.range(3)
+session.stop()
+client = SparkContext._gateway._gateway_client
+end_jvm()
+logging.basicConfig(stream=sys.stdout, level=logging.DEBUG)
+del session, rows
+gc.collect()
+print("collected:", len(client.finalizer_deque))
+deadline = time.monotonic() + 60
+while client.finalizer_deque and time.monotonic() < deadline:
+    time.sleep(0.1)
+"""
+
+
+def test_a_jvm_that_has_ended_is_not_told_what_python_collects(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED, str(tmp_path / "spark.log")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
+    assert int(done.stdout.partition("collected: ")[2].split()[0]) > 0
+    assert "DEBUG:py4j" not in done.stdout

@@ -157,6 +157,8 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
 
 def _explained(error: Exception) -> Exception:
     """One line for what the machine lacks; anything else stays as it is."""
+    if (lost := session.lost_session()) is not None:
+        return lost
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not isinstance(error, DistkerasError) and (full or "No space left on device" in str(error)):
         return EnvironmentProblem("no space left on a disk: of the output, or of Spark's local dir")

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distkeras.engines.addresses import endpoint
-from distkeras.engines.jvm import end_jvm, java_command, start_spark, use_python
+from distkeras.engines.jvm import (
+    end_jvm,
+    java_command,
+    jvm_status,
+    start_spark,
+    use_python,
+)
 from distkeras.errors import EnvironmentProblem
 from tasks.sections import spark_section
 from tasks.spark_settings import spark_settings
@@ -20,7 +26,10 @@ from tasks.spark_settings import spark_settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["abandon_session", "spark_session", "stop_session"]
+__all__ = ["abandon_session", "lost_session", "spark_session", "stop_session"]
+
+#: How long a JVM that does not answer any more may take to have ended.
+ENDING_SECONDS = 0.5
 
 # Luigi forks a process for every task when it has several workers: a session belongs to the
 # process that started it, and must not be used by another one.
@@ -57,6 +66,23 @@ def abandon_session() -> None:
     _, log = _sessions.pop(os.getpid(), (None, None))
     if log is not None:
         _end(log)
+
+
+def lost_session() -> EnvironmentProblem | None:
+    """What there is to say where this process's JVM has ended by itself, or was killed; else None.
+
+    The next task starts another.
+    """
+    process = os.getpid()
+    if process not in _sessions or (status := jvm_status(ENDING_SECONDS)) is None:
+        return None
+    log = _sessions.pop(process)[1]
+    end_jvm()
+    how = f"was killed ({signal.Signals(-status).name})" if status < 0 else f"ended ({status})"
+    return EnvironmentProblem(
+        f"Spark's JVM {how}; a system short of memory kills it: see spark.driver_memory, "
+        f"and the JVM's log: {log}"
+    )
 
 
 def _start() -> tuple[SparkSession, Path]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
-__all__ = ["end_jvm", "java_command", "setting", "start_spark", "use_python"]
+__all__ = ["end_jvm", "java_command", "jvm_status", "setting", "start_spark", "use_python"]
 
 #: Seconds that the JVM may take to end before it is killed.
 STOP_SECONDS = 20
@@ -113,6 +113,21 @@ def _context(conf: SparkConf, gateway: JavaGateway) -> SparkContext:
             if error.java_exception.getClass().getName() != RACE:
                 raise
     return SparkContext(conf=conf, gateway=gateway)
+
+
+def jvm_status(seconds: float) -> int | None:
+    """How this process's JVM has ended, as ``subprocess`` tells it; None if it goes on.
+
+    Args:
+        seconds: given to one that has closed its connections and is about to end.
+    """
+    from pyspark import SparkContext
+
+    gateway: JavaGateway = SparkContext._gateway
+    try:
+        return int(gateway.proc.wait(timeout=seconds))
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def end_jvm() -> None:

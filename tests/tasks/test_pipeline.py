@@ -167,20 +167,38 @@ def test_touching_the_input_runs_all_and_a_killed_run_is_finished_by_the_next(
     assert not any(Path(f"/proc/{java}").exists() for java in jvms)
 
 
-def test_interrupt_ends_cleanly(finished: Workspace) -> None:
-    with start(finished, "--set", "train.num_epoch=10000") as process:
-        until(staging(finished, "Train"), process)
-        (java,) = until(lambda: jvms_below(process.pid), process)
+@contextmanager
+def long_training(workspace: Workspace) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A run in the midst of a training that would take hours, and its JVM's process id."""
+    with start(workspace, "--set", "train.num_epoch=10000") as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line == "Train: training\n":
                 break
+        (java,) = jvms_below(process.pid)
+        yield process, java
+
+
+def test_interrupt_ends_cleanly(finished: Workspace) -> None:
+    with long_training(finished) as (process, java):
         os.killpg(process.pid, signal.SIGINT)
-        said = process.stderr.read()
-        assert process.wait() == -signal.SIGINT
+        said = process.communicate(timeout=240)[1]
+        assert process.returncode == -signal.SIGINT
     assert said.splitlines()[-1] == "Interrupted: finished tasks keep their results."
     assert "Traceback" not in said
     assert not Path(f"/proc/{java}").exists()
+    assert finished.leftovers() == []
+
+
+def test_a_killed_jvm_is_one_line(finished: Workspace) -> None:
+    with long_training(finished) as (process, java):
+        os.kill(java, signal.SIGKILL)
+        said = process.communicate(timeout=240)[1]
+        run = Run(process.returncode, "", said)
+    assert run.status == 30
+    assert "Traceback" not in said
+    (error,) = run.errors
+    assert error.startswith("ERROR: Spark's JVM was killed (SIGKILL)")
     assert finished.leftovers() == []
 
 

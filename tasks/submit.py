@@ -125,9 +125,10 @@ class Submission:
         self, connection: Connection, make_trainer: Callable[[], Trainer], data: Place
     ) -> RemoteJob:
         from distkeras.job_deployment.submission import described, new_key, saved
+        from distkeras.punchcard.told import Allowed
 
         # A wrong secret, or no server, is told of before Keras is imported.
-        connection.ask("GET", "limits")
+        connection.ask("GET", "limits", Allowed)
         trainer = make_trainer()
         self._report.phase("submitting the job")
         with tempfile.TemporaryDirectory(prefix="distkeras-job-") as folder:

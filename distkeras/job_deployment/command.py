@@ -106,8 +106,9 @@ def _wait(connection: Any, name: str) -> int:
 
 def _list(connection: Any, given: argparse.Namespace) -> int:
     from distkeras.job_deployment.watching import line_of
+    from distkeras.punchcard.told import Listed
 
-    for told in connection.ask("GET", f"jobs?most={given.most}")["jobs"]:
+    for told in connection.ask("GET", f"jobs?most={given.most}", Listed)["jobs"]:
         when = _time(told["submitted"])
         print(f"{told['id']}  {when}  {line_of(told):<10}  {told['trainer']:<16}  {told['name']}")
     return 0

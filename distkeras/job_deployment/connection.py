@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from distkeras.errors import AuthenticationError, ConfigError, ServiceError
 from distkeras.logs import logger
@@ -87,16 +88,18 @@ class Connection:
         self,
         method: str,
         path: str,
+        answer: type[BaseModel],
         *,
         body: Any = None,
         content: Callable[[], Iterator[bytes]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Sends a request, again until it is answered; returns the answer's JSON.
+        """Sends a request, again until it is answered; returns what it answers.
 
         Args:
             method: of HTTP.
             path: below ``/api/v1/``.
+            answer: what it must be; what else is in it is left out.
             body: sent as JSON.
             content: gives the body, from its start, in place of JSON.
             headers: further ones.
@@ -104,7 +107,7 @@ class Connection:
         Raises:
             ConfigError: the server refuses what was asked; it says why.
             AuthenticationError: it does not know the secret.
-            ServiceError: there was no answer before the deadline.
+            ServiceError: there was no answer before the deadline, or it was another.
         """
 
         def attempt() -> Any:
@@ -114,7 +117,7 @@ class Connection:
                 method, url, headers=dict(headers or {}), content=given, json=body
             )
             _check(response)
-            return _json(response)
+            return _read(response, answer)
 
         return self._insist(f"{method} {self.url}/api/v1/{path}", attempt)
 
@@ -249,20 +252,13 @@ def _seconds(response: httpx.Response) -> float:
     return float(text) if text.isdecimal() else 0.0
 
 
-class _Answer(dict[str, Any]):
-    """What a server has answered; what is not in it, ours would have told."""
-
-    def __init__(self, url: httpx.URL, told: dict[str, Any]) -> None:
-        super().__init__(told)
-        self._url = url
-
-    def __missing__(self, key: str) -> Any:
-        raise ServiceError(f"{self._url}: this is no Punchcard server: it does not tell {key!r}")
-
-
-def _json(response: httpx.Response) -> Any:
+def _read(response: httpx.Response, answer: type[BaseModel]) -> Any:
     try:
-        return _Answer(response.url, {**response.json()})
+        return answer.model_validate(response.json()).model_dump()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the answer"
+        reason = f"{where}: {first['msg']}"
     except (ValueError, TypeError, RecursionError):
-        no = f"{response.url}: this is no Punchcard server: no JSON object"
-        raise ServiceError(no) from None
+        reason = "no JSON"
+    raise ServiceError(f"{response.url}: this is no Punchcard server: {reason}")

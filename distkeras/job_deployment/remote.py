@@ -11,6 +11,7 @@ from distkeras.errors import JobFailed, ServiceError
 from distkeras.job_deployment.connection import Connection
 from distkeras.punchcard.job_file import ENDED
 from distkeras.punchcard.outputs import RESULT
+from distkeras.punchcard.told import Piece, Sizes, Told
 
 __all__ = ["RemoteJob"]
 
@@ -31,7 +32,7 @@ class RemoteJob:
 
     def told(self) -> dict[str, Any]:
         """What the server tells of it: state, progress, times."""
-        found: dict[str, Any] = self.connection.ask("GET", f"jobs/{self.name}")
+        found: dict[str, Any] = self.connection.ask("GET", f"jobs/{self.name}", Told)
         return found
 
     def states(self, timeout: float | None) -> Iterator[dict[str, Any]]:
@@ -56,7 +57,7 @@ class RemoteJob:
 
     def cancel(self) -> dict[str, Any]:
         """Has the server cancel it; returns what the server then tells."""
-        found: dict[str, Any] = self.connection.ask("POST", f"jobs/{self.name}/cancel")
+        found: dict[str, Any] = self.connection.ask("POST", f"jobs/{self.name}/cancel", Told)
         return found
 
     def log(self, follow: bool) -> Iterator[str]:
@@ -67,7 +68,7 @@ class RemoteJob:
         """
         offset, ended = 0, not follow
         while True:
-            piece = self.connection.ask("GET", f"jobs/{self.name}/log?offset={offset}")
+            piece = self.connection.ask("GET", f"jobs/{self.name}/log?offset={offset}", Piece)
             if piece["text"]:
                 yield piece["text"]
             if piece["next"] > offset:
@@ -81,7 +82,7 @@ class RemoteJob:
 
     def results(self) -> dict[str, int]:
         """The names of what it has to fetch, and their sizes in bytes."""
-        found: dict[str, int] = self.connection.ask("GET", f"jobs/{self.name}/results")
+        found: dict[str, int] = self.connection.ask("GET", f"jobs/{self.name}/results", Sizes)
         return found
 
     def fetch(self, folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from distkeras.errors import ConfigError
 from distkeras.punchcard.checks import check_model_file
 from distkeras.punchcard.job_file import JobFile, job_file
+from distkeras.punchcard.told import Told
 from distkeras.storage import Url, files_of
 from distkeras.trainers.described import arguments_of
 
@@ -88,14 +89,18 @@ def send(connection: Connection, job: JobFile, model: Url, key: str) -> str:
         ConfigError, AuthenticationError, ServiceError: see ``Connection.ask``.
     """
     headers = {"Idempotency-Key": key}
-    told = connection.ask("POST", "jobs", body=job.model_dump(), headers=headers)
-    name = str(told["id"])
+    told = connection.ask("POST", "jobs", Told, body=job.model_dump(), headers=headers)
+    name: str = told["id"]
     if told["state"] == "submitted":
         files, path = files_of(model), os.fspath(model)
         length = {"Content-Length": str(job.model.bytes)}
         kind = {"Content-Type": "application/octet-stream"}
         connection.ask(
-            "PUT", f"jobs/{name}/model", content=lambda: files.read(path), headers=length | kind
+            "PUT",
+            f"jobs/{name}/model",
+            Told,
+            content=lambda: files.read(path),
+            headers=length | kind,
         )
     return name
 

@@ -18,7 +18,6 @@ from fastapi import (
 )
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -33,6 +32,7 @@ from distkeras.punchcard.limits import check_job
 from distkeras.punchcard.outputs import RESULT, log_of, progress_of, results_of, stream_of
 from distkeras.punchcard.service import Service
 from distkeras.punchcard.store import ConflictError, DiskFullError, Share, TooManyError
+from distkeras.punchcard.told import Allowed, Listed, Piece, Sizes, Told
 from distkeras.punchcard.uploads import check_room, receive_model
 from distkeras.punchcard.website import router as website
 
@@ -48,48 +48,6 @@ Key = Annotated[
 ]
 #: Numbers of jobs that SQLite can compare.
 _LAST = 2**62
-
-
-class Told(BaseModel):
-    """A job, as its user is told of it."""
-
-    id: str
-    name: str
-    trainer: str
-    data_path: str = Field(description="Of what it reads, be it preprocessed before or not.")
-    state: str = Field(description="submitted, queued, running, succeeded, failed or cancelled.")
-    cancelling: bool = Field(description="It is being cancelled.")
-    attempt: int = Field(description="How often it was begun.")
-    error: str | None = Field(description="One line, where it has failed.")
-    submitted: float = Field(description="Seconds since 1970, as the next two.")
-    started: float | None
-    ended: float | None
-    progress: dict[str, Any] | None = Field(None, description="How far it is.")
-
-
-class Listed(BaseModel):
-    """Some jobs, the latest first."""
-
-    jobs: list[Told]
-    next: int | None = Field(description="`before` of the next page; null where there is none.")
-
-
-class Piece(BaseModel):
-    """Of a log."""
-
-    text: str
-    next: int = Field(description="`offset` of the next piece.")
-
-
-class Allowed(BaseModel):
-    """What a job may ask for."""
-
-    masters: list[str]
-    executors: int
-    processes: int
-    memory_mb: int
-    model_bytes: int
-    trainers: list[str]
 
 
 def create_app(service: Service) -> App:
@@ -252,9 +210,9 @@ def log(service: Served, job: Own, offset: Annotated[int, Query(ge=-_LAST, le=_L
 
 
 @_router.get("/jobs/{name}/results")
-def results(service: Served, job: Own) -> dict[str, int]:
+def results(service: Served, job: Own) -> Sizes:
     """The names of a job's results, and their sizes in bytes."""
-    return results_of(service.artifacts, job.id)
+    return Sizes(results_of(service.artifacts, job.id))
 
 
 _CONTENT: Mapping[int | str, dict[str, Any]] = {

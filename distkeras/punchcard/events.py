@@ -151,7 +151,8 @@ class _Seen:
         folder = self._service.processes.folder(name)
         version = _version(folder / PROGRESS)
         if name not in self._progress or self._progress[name][0] != version:
-            self._progress[name] = version, progress_of(folder)
+            found = progress_of(folder)
+            self._progress[name] = version, None if found is None else found.model_dump()
         return self._progress[name][1]
 
     def _said(self) -> str:

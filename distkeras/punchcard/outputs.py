@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from distkeras.punchcard.job_folder import LOG, PROGRESS
+from distkeras.punchcard.told import Far
 from distkeras.storage import Place, exists, files_of
 
 __all__ = ["RESULT", "Said", "log_of", "progress_of", "results_of", "stream_of"]
@@ -31,13 +31,12 @@ class Said(NamedTuple):
     next: int
 
 
-def progress_of(folder: Path) -> dict[str, Any] | None:
+def progress_of(folder: Path) -> Far | None:
     """How far a job is; None where it has not said."""
     try:
-        found = json.loads((folder / PROGRESS).read_bytes())
-    except (OSError, ValueError):
+        return Far.model_validate_json((folder / PROGRESS).read_bytes())
+    except (OSError, ValueError):  # pydantic's own are among these.
         return None
-    return found if isinstance(found, dict) else None
 
 
 def log_of(folder: Path, offset: int) -> Said:

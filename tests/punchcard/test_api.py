@@ -19,6 +19,7 @@ from distkeras.errors import AuthenticationError, ConfigError
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described, new_key
 from distkeras.punchcard.checks import HDF5
+from distkeras.punchcard.told import Listed, Told
 from tests.punchcard.served import CONFIG, Server, ended, secret_of, state, tiny, until
 
 
@@ -77,11 +78,11 @@ def test_who_guesses_is_locked_out_and_so_is_the_right_secret_then(tmp_path: Pat
 def test_a_secret_is_good_as_soon_as_it_is_in_the_file_and_no_longer(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         with pytest.raises(AuthenticationError, match="no such secret"):
-            server.connection("eve").ask("GET", "jobs")
+            server.connection("eve").ask("GET", "jobs", Listed)
         server.users("eve")
-        assert server.connection("eve").ask("GET", "jobs")["jobs"] == []
+        assert server.connection("eve").ask("GET", "jobs", Listed)["jobs"] == []
         with pytest.raises(AuthenticationError):
-            server.connection("ann").ask("GET", "jobs")
+            server.connection("ann").ask("GET", "jobs", Listed)
         assert all(secret_of(user) not in server.said() for user in ("ann", "eve"))
 
 
@@ -203,8 +204,8 @@ def test_jobs_come_in_pages(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         names = [server.submit(f"wait-{number}").name for number in range(5)]
         connection = server.connection()
-        first = connection.ask("GET", "jobs?most=3")
-        rest = connection.ask("GET", f"jobs?most=3&before={first['next']}")
+        first = connection.ask("GET", "jobs?most=3", Listed)
+        rest = connection.ask("GET", f"jobs?most=3&before={first['next']}", Listed)
         told = [one["id"] for one in first["jobs"] + rest["jobs"]]
         assert told == names[::-1]
         assert rest["next"] is None
@@ -250,7 +251,7 @@ def test_a_body_that_ends_too_early_leaves_nothing(shared_server: Server) -> Non
     before = shared_server.files()
     connection = shared_server.connection()
     given = {"Idempotency-Key": new_key()}
-    told = connection.ask("POST", "jobs", body=job(shared_server), headers=given)
+    told = connection.ask("POST", "jobs", Told, body=job(shared_server), headers=given)
     head = request(f"PUT /api/v1/jobs/{told['id']}/model", 400)
     with socket.create_connection(address(shared_server)) as half:
         half.sendall(head + b"half")
@@ -258,7 +259,7 @@ def test_a_body_that_ends_too_early_leaves_nothing(shared_server: Server) -> Non
     until(lambda: len(shared_server.files()) <= len(before) + 1, "its removal")
     # The job waits for another attempt.
     content = shared_server.model.read_bytes()
-    connection.ask("PUT", f"jobs/{told['id']}/model", content=lambda: iter([content]))
+    connection.ask("PUT", f"jobs/{told['id']}/model", Told, content=lambda: iter([content]))
     ended([RemoteJob(connection, told["id"])])
 
 

@@ -16,6 +16,7 @@ from distkeras.errors import ServiceError
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described, send
+from distkeras.punchcard.told import Listed
 from tests.punchcard.served import REPOSITORY, Server, ended, secret_of, until
 from tests.storage.wire import Wire
 from tests.transport.test_tls import Issuer
@@ -34,12 +35,14 @@ def test_a_server_that_is_not_there_is_told_in_a_line_with_its_address() -> None
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ServiceError, match=rf"127.0.0.1:{port}/api/v1/jobs: .*refused; \d+ att"):
-        Connection(f"http://127.0.0.1:{port}", "secret", patience=SHORT).ask("GET", "jobs")
+        Connection(f"http://127.0.0.1:{port}", "secret", patience=SHORT).ask("GET", "jobs", Listed)
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_for_ever(silent: int) -> None:
     with pytest.raises(ServiceError, match=r"timed out; \d+ attempts in "):
-        Connection(f"http://127.0.0.1:{silent}", "secret", patience=SHORT).ask("GET", "jobs")
+        Connection(f"http://127.0.0.1:{silent}", "secret", patience=SHORT).ask(
+            "GET", "jobs", Listed
+        )
 
 
 def test_a_download_that_breaks_is_begun_anew(shared_server: Server, tmp_path: Path) -> None:
@@ -58,7 +61,7 @@ def test_a_download_that_breaks_is_begun_anew(shared_server: Server, tmp_path: P
 def test_another_server_than_ours_is_told_of(shared_server: Server) -> None:
     connection = Connection(f"{shared_server.url}/elsewhere", secret_of("ann"))
     with pytest.raises(ValueError, match="Not Found"):
-        connection.ask("GET", "jobs")
+        connection.ask("GET", "jobs", Listed)
 
 
 def test_tls_is_spoken_and_a_certificate_that_is_not_trusted_ends_it_at_once(
@@ -70,12 +73,12 @@ def test_tls_is_spoken_and_a_certificate_that_is_not_trusted_ends_it_at_once(
     with Server(tmp_path, *options, "--tls-key", str(own.key)) as server:
         assert server.url.startswith("https://localhost:")
         trusting = Connection(server.url, secret_of("ann"), str(issuer.certificate))
-        assert trusting.ask("GET", "jobs")["jobs"] == []
+        assert trusting.ask("GET", "jobs", Listed)["jobs"] == []
         with pytest.raises(ServiceError, match=r"CERTIFICATE_VERIFY_FAILED.*authority= names"):
-            Connection(server.url, secret_of("ann")).ask("GET", "jobs")
+            Connection(server.url, secret_of("ann")).ask("GET", "jobs", Listed)
         plain = server.url.replace("https", "http")
         with pytest.raises(ServiceError):
-            Connection(plain, secret_of("ann"), patience=SHORT).ask("GET", "jobs")
+            Connection(plain, secret_of("ann"), patience=SHORT).ask("GET", "jobs", Listed)
         assert "unencrypted" not in server.said()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.submission import described, new_key, send
+from distkeras.punchcard.told import Listed
 from tests.linear import in_threads
 from tests.punchcard.served import Server, secret_of, until
 from tests.storage.wire import Wire
@@ -56,7 +57,7 @@ def test_500_submissions_over_a_network_that_stalls(
         _check_sent_again(wire)
         until(lambda: server.runs().total() >= 2 * CLIENTS * EACH, "the jobs' end", 300.0)
         for user, names in zip(users, sent, strict=True):
-            told = server.connection(user).ask("GET", "jobs?most=1000")["jobs"]
+            told = server.connection(user).ask("GET", "jobs?most=1000", Listed)["jobs"]
             assert [one["id"] for one in told] == names[::-1]
             assert [one["name"] for one in told] == [f"quick-{i}" for i in range(EACH)][::-1]
         names = [name for names in sent for name in names]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from distkeras.punchcard.told import Listed
 from tests.punchcard.served import REPOSITORY, Server, ended, secret_of
 
 #: Not among them: what the owner's limits refuse is right by the document, so it says nothing
@@ -62,6 +63,6 @@ def test_every_answer_is_one_that_the_document_has(tmp_path: Path) -> None:
         assert "Traceback" not in said, said
         assert "a wrong secret" not in said, "somebody may be locked out, and hears nothing else"
         # They were not all turned away at the door.
-        found = server.connection().ask("GET", "jobs?most=1000")["jobs"]
+        found = server.connection().ask("GET", "jobs?most=1000", Listed)["jobs"]
         assert {"submitted", "succeeded"} <= {one["state"] for one in found}
         assert httpx.get(f"{server.url}/openapi.json").status_code == 200

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -19,10 +20,17 @@ from distkeras.job_deployment import connection as module
 from distkeras.job_deployment.connection import Connection, Patience
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described
+from distkeras.punchcard.told import Listed
 from distkeras.trainers import ADAG
 from tests.punchcard.served import tiny
 
 SHORT = Patience(connect=0.2, answer=0.2, deadline=0.3)
+#: Of a job that waits.
+TOLD: dict[str, Any] = {
+    **{"id": "1", "name": "a", "trainer": "ADAG", "data_path": "/data", "state": "queued"},
+    **{"cancelling": False, "attempt": 0, "error": None},
+    **{"submitted": 1.8e9, "started": None, "ended": None},
+}
 
 
 def connected(answer: Callable[[httpx.Request], httpx.Response]) -> Connection:
@@ -38,7 +46,7 @@ def with_results(sizes: dict[str, int], content: bytes = b"") -> RemoteJob:
         last = request.url.path.rpartition("/")[2]
         if last == "results":
             return httpx.Response(200, json=sizes)
-        told = {"id": "1", "name": "a", "state": "succeeded"}
+        told = {**TOLD, "state": "succeeded"}
         return (
             httpx.Response(200, json=told)
             if last == "1"
@@ -103,17 +111,18 @@ def test_a_secret_does_not_follow_to_where_a_server_points(tmp_path: Path) -> No
         return httpx.Response(302, headers={"Location": "http://elsewhere/"})
 
     with pytest.raises(ServiceError, match="HTTP 302"):
-        connected(elsewhere).ask("GET", "jobs")
+        connected(elsewhere).ask("GET", "jobs", Listed)
     assert asked == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(
     ("content", "encoding", "said"),
     [
-        (b"[]", "", "no Punchcard server: no JSON object"),
-        (b"null", "", "no Punchcard server: no JSON object"),
-        (b"[" * 200_000, "", "no Punchcard server: no JSON object"),
-        (b"{}", "", "no Punchcard server: it does not tell 'state'"),
+        (b"[]", "", "no Punchcard server: the answer: Input should be a valid dict"),
+        (b"null", "", "no Punchcard server: the answer: Input should be a valid dict"),
+        (b"[" * 200_000, "", "no Punchcard server: no JSON"),
+        (b"<html>", "", "no Punchcard server: no JSON"),
+        (b"{}", "", "no Punchcard server: id: Field required"),
         (b"{}", "gzip", "incorrect header"),
     ],
 )
@@ -127,6 +136,34 @@ def test_what_is_none_of_our_answers_is_told_of_in_a_line(
 
     with pytest.raises(ServiceError, match=said):
         list(RemoteJob(connected(answer), "1").states(None))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"state": 3}, "state"),
+        ({"cancelling": []}, "cancelling"),
+        ({"submitted": 1e300}, "submitted"),
+        ({"started": "soon"}, "started"),
+        ({"progress": {"phase": "train"}}, "progress.epoch"),
+        ({"progress": [1]}, "progress"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_of_in_a_line(wrong: dict[str, Any], where: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=TOLD | wrong)
+
+    with pytest.raises(ServiceError, match=rf"no Punchcard server: {where}: [^\n]+$"):
+        RemoteJob(connected(answer), "1").told()
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"report.json": -1}, {"report.json": "5 kB"}, {"report.json": None}]
+)
+def test_a_size_that_is_none_is_told_of_in_a_line(tmp_path: Path, sizes: dict[str, Any]) -> None:
+    with pytest.raises(ServiceError, match=r"no Punchcard server: report\.json: "):
+        with_results(sizes).fetch(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -166,7 +203,7 @@ def test_who_is_tried_for_long_is_told_of_once(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     nobody = Connection(url, "secret", patience=Patience(deadline=0.5))
     with caplog.at_level(logging.WARNING, "distkeras"), pytest.raises(ServiceError):
-        nobody.ask("GET", "jobs")
+        nobody.ask("GET", "jobs", Listed)
     (told,) = (record.getMessage() for record in caplog.records)
     assert told.startswith(f"GET {url}/api/v1/jobs: ")
     assert told.endswith("Connection refused; tried again, for 0.5 s at most")

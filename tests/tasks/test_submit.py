@@ -22,6 +22,7 @@ from distkeras.job_deployment.kept import KeptSubmission
 from distkeras.job_deployment.remote import RemoteJob
 from distkeras.job_deployment.submission import described, new_key
 from distkeras.punchcard.job_file import ENDED
+from distkeras.punchcard.told import Listed
 from tasks.config import SubmitSpec, load_experiment
 from tasks.progress import Reporter
 from tasks.submit import Submission, forget_job
@@ -70,7 +71,7 @@ def workspace(finished: Workspace) -> Workspace:
 
 
 def jobs_of(server: Server, user: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = server.connection(user).ask("GET", "jobs")["jobs"]
+    found: list[dict[str, Any]] = server.connection(user).ask("GET", "jobs", Listed)["jobs"]
     return found
 
 

@@ -72,16 +72,17 @@ def _leftovers(folder: Place, staying: set[str], checkpoints: bool) -> Iterator[
     Args:
         folder: of one task.
         staying: the keys of what is needed.
-        checkpoints: whether checkpoints, and reports that lack a variant, count. Nothing in them
-            says which config they are of.
+        checkpoints: whether checkpoints, submissions, and reports that lack a variant, count.
+            Nothing in them says which config they are of.
     """
     there = names(folder)
     gone = {name for name in there if abandoned(name)}
     written = {name[1:].split(".staging-")[0] for name in there if ".staging-" in name}
     for name in there:
         key, _, ending = name.removeprefix(".").partition(".")
-        stale = ending in ("checkpoints", "partial") and key not in staying | written
-        if name in gone or (checkpoints and stale):
+        stale = ending in ("checkpoints", "job", "partial") and key not in staying | written
+        ended = ending == "job" and key in there  # The submission of a result that has come.
+        if name in gone or ended or (checkpoints and stale):
             yield Useless(folder / name, "left by a run that did not end")
 
 

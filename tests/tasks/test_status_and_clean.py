@@ -300,13 +300,16 @@ class TestClean:
             f".{used}.checkpoints",
             f".{unused}.checkpoints",
             ".ba9876543210.checkpoints",
+            ".ba9876543210.job",
+            f".{used}.job",
         ):
             Path("output/Train", name).mkdir(parents=True)
         Path("output/Compare/0123456789ab.partial").mkdir(parents=True)
         clean()
         left = {Path(name).name for name in workspace.leftovers()}
         assert f".{unused}.staging-{host}-{ended.pid}-abc" not in left
-        assert len(left) == 6
+        assert f".{used}.job" not in left
+        assert len(left) == 7
         clean(others=True)
         left = {Path(name).name for name in workspace.leftovers()}
         assert left == {

@@ -4,7 +4,9 @@ Clients are processes that train nothing: each sends a vector and takes the answ
 again. Against the server (DOWNPOUR, in this process) stands an echo over TCP without frames,
 checks or merging: a thread for each client receives as many bytes into one buffer and sends them
 back. Beside the server alone stand those with shards, in processes of their own. CPU seconds are
-those of all of the process, and of the shards', per exchange.
+those of all of the process, and of the shards', per exchange. And beside it stands the server whose
+exchanges are packed by a codec, with the GB/s that then travel; compression.py measures what each
+codec costs in accuracy.
 
     python benchmarks/parameter_server.py
     python benchmarks/parameter_server.py --full
@@ -44,12 +46,29 @@ PATIENCE = 300.0
 #: it adopted.
 VECTORS = 5
 
-#: What is compared: how clients are answered, and by how many parameter servers.
+
+class Kind(NamedTuple):
+    """How clients are answered: by what, by how many parameter servers, in which codec."""
+
+    answer: str = "served"
+    shards: int = 1
+    codec: str = "none"
+
+    def length(self, size: int) -> int:
+        """Bytes that travel in an exchange, there and back."""
+        codec = codec_of(self.codec)
+        return codec.length(size) + codec.answers.length(size)
+
+
+#: What is compared.
 KINDS = {
-    "echoed": ("echoed", 1),
-    "served": ("served", 1),
-    "2 shards": ("served", 2),
-    "4 shards": ("served", 4),
+    "echoed": Kind("echoed"),
+    "served": Kind(),
+    "2 shards": Kind(shards=2),
+    "4 shards": Kind(shards=4),
+    "bfloat16": Kind(codec="bfloat16"),
+    "int8": Kind(codec="int8"),
+    "top-k:0.1": Kind(codec="top-k:0.1"),
 }
 
 Address = tuple[str, int]
@@ -156,9 +175,7 @@ def echoed(size: int, clients: int) -> Iterator[Place]:
         yield Place(address)
 
 
-def measured(
-    kind: str, shards: int, size: int, clients: int, seconds: float, codec: str = "none"
-) -> Run:
+def measured(kind: Kind, size: int, clients: int, seconds: float) -> Run:
     """Exchanges of all clients at once; the rate, and CPU milliseconds of an exchange.
 
     Those of the driver are of this process alone: with shards, of their coordinator.
@@ -166,11 +183,14 @@ def measured(
     spawn, token = multiprocessing.get_context("spawn"), secrets.token_bytes(32)
     together, told = spawn.Barrier(clients + 1), spawn.Queue()
     serve: Callable[..., AbstractContextManager[Place]]
-    serve = partial(served, token=token, shards=shards, codec=codec) if kind == "served" else echoed
+    served_by = partial(served, token=token, shards=kind.shards, codec=kind.codec)
+    serve = served_by if kind.answer == "served" else echoed
     with serve(size, clients) as place:
-        client = Client(place.address, token, size, seconds, place.shards, codec)
+        client = Client(place.address, token, size, seconds, place.shards, kind.codec)
         processes = [
-            spawn.Process(target=work, args=(client, kind, number, together, told), daemon=True)
+            spawn.Process(
+                target=work, args=(client, kind.answer, number, together, told), daemon=True
+            )
             for number in range(clients)
         ]
         for process in processes:
@@ -185,7 +205,7 @@ def measured(
     rate = sum(done / lasted for done, lasted, _ in found)
     return {
         "exchanges_per_second": rate,
-        "gigabytes_per_second": rate * 8 * size / 1e9,
+        "gigabytes_per_second": rate * kind.length(size) / 1e9,
         "client_cpu_ms": 1000 * sum(cpu for _, _, cpu in found) / exchanges,
         "server_cpu_ms": 1000 * spent / exchanges,
         "driver_cpu_ms": 1000 * own / exchanges,
@@ -225,7 +245,8 @@ def main() -> None:
                 )
                 continue
             kinds = {
-                kind: partial(measured, *how, size, clients, seconds) for kind, how in KINDS.items()
+                name: partial(measured, kind, size, clients, seconds)
+                for name, kind in KINDS.items()
             }
             runs = compared.in_turn(kinds, asked.rounds)
             shares = {

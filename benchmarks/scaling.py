@@ -29,6 +29,7 @@ import numpy as np
 import parameter_server
 import workloads
 from compared import Run
+from parameter_server import Kind
 from rich.console import Console
 from rich.table import Table
 
@@ -66,10 +67,10 @@ SHORT = Size(45_000, 4, (1, 2, 4, 8), 2.0)
 
 #: How exchanges are made: by how many servers, packed by which codec.
 EXCHANGES = {
-    "one server": (1, "none"),
-    "4 shards": (4, "none"),
-    "bfloat16": (1, "bfloat16"),
-    "int8": (1, "int8"),
+    "one server": Kind(),
+    "4 shards": Kind(shards=4),
+    "bfloat16": Kind(codec="bfloat16"),
+    "int8": Kind(codec="int8"),
 }
 #: What is simulated: a way to exchange, and mini-batches in a window.
 VARIANTS = {
@@ -123,14 +124,13 @@ def real(workers: int, size: Size) -> Run:
     return speed(together(list(trainer.history.records)))
 
 
-def exchanged(servers: int, codec: str, seconds: float) -> Run:
+def exchanged(kind: Kind, seconds: float) -> Run:
     """What an exchange costs: at its busiest server, and on the way there and back."""
     many, one = (
-        parameter_server.measured("served", servers, SIZE, clients, seconds, codec)
-        for clients in (CLIENTS, 1)
+        parameter_server.measured(kind, SIZE, clients, seconds) for clients in (CLIENTS, 1)
     )
-    way = 1000 / one["exchanges_per_second"] - busiest(one, servers)
-    return {"service_ms": busiest(many, servers), "delay_ms": max(0.0, way / 2)}
+    way = 1000 / one["exchanges_per_second"] - busiest(one, kind.shards)
+    return {"service_ms": busiest(many, kind.shards), "delay_ms": max(0.0, way / 2)}
 
 
 def busiest(run: Run, servers: int) -> float:
@@ -213,8 +213,8 @@ def kinds(held: ExitStack, size: Size) -> dict[str, Callable[[], Run]]:
     found: dict[str, Callable[[], Run]] = {
         "window alone": partial(core, workloads.window, "mlp", size.rows, size.seconds)
     }
-    for name, (servers, codec) in EXCHANGES.items():
-        found[name] = partial(exchanged, servers, codec, size.seconds)
+    for name, kind in EXCHANGES.items():
+        found[name] = partial(exchanged, kind, size.seconds)
     return found | {_workers(number): partial(real, number, size) for number in size.workers}
 
 

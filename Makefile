@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/ready
 
-.PHONY: run test test-clusters fuzz soak format lint docs benchmark package hdfs hdfs-stop clean distclean
+.PHONY: run test test-clusters fuzz soak format lint docs notebook benchmark package hdfs hdfs-stop clean distclean
 
 run: $(STAMP)
 	$(BIN)/luigi --module tasks Evaluate --config $(CONFIG)
@@ -58,6 +58,10 @@ format: $(STAMP)
 # The pages of docs/ that are made from the code.
 docs: $(STAMP)
 	@$(BIN)/python -m scripts.config_docs
+
+# Executes the notebook among the examples, and writes it with its results.
+notebook: $(STAMP)
+	@$(BIN)/python -m scripts.notebook
 
 benchmark: $(STAMP)
 	@for script in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \

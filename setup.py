@@ -50,7 +50,11 @@ setup(
         "test": [
             *PUNCHCARD,
             "hypothesis>=6",
+            # The notebook among the examples is executed: by nbclient, in a kernel of its own.
+            "ipykernel>=6.29",
             "mypy>=1.11",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.6",

@@ -8,6 +8,6 @@ from pathlib import Path
 # A script sees its own folder only.
 sys.path.append(str(Path(__file__).parent.parent / "examples"))
 
-from mnist_idx import read
+from mnist_files import read
 
 __all__ = ["read"]

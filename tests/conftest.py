@@ -14,7 +14,7 @@ from distkeras.errors import EnvironmentProblem
 from scripts.clusters import Hdfs, Yarn, classpath
 
 #: The rooms whose tests wait for other processes, the longest waits first.
-WAITING = ("clusters", "tasks", "engines", "storage", "punchcard", "doctor")
+WAITING = ("clusters", "notebook", "tasks", "engines", "storage", "punchcard", "doctor")
 
 # In the background of a shell Ctrl-C is ignored, and would be by every process started from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,7 +17,7 @@ import pytest
 from distkeras.predict.scorer import find_scorer
 from distkeras.rules import Exchange
 from examples.custom_optimizer import momentum_adag
-from examples.mnist_idx import read
+from examples.mnist_files import read
 from tests.rules.contract import contract_of
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -187,6 +187,52 @@ def test_what_are_no_digits_is_said(
     (digits / name).write_bytes(change((digits / name).read_bytes()))
     with pytest.raises(ValueError, match=said):
         read(digits, name.split("-")[0])
+
+
+def as_csv(folder: Path, split: str, name: str, header: bool) -> None:
+    """Writes the digits of a split again, and removes their IDX files."""
+    x, y = read(folder, split)
+    lines = np.column_stack([y, np.rint(x * 255)]).astype(int).tolist()
+    names = ",".join(["label", *(f"{1 + n // 28}x{1 + n % 28}" for n in range(784))])
+    content = "\n".join([*[names] * header, *(",".join(map(str, line)) for line in lines)]).encode()
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    for path in folder.glob(f"{split}-*"):
+        path.unlink()
+
+
+def test_digits_are_read_from_csv_with_names_and_without(digits: Path) -> None:
+    before = {split: read(digits, split) for split in ("train", "t10k")}
+    as_csv(digits, "train", "mnist_train.csv.gz", header=False)
+    as_csv(digits, "t10k", "mnist_test.csv", header=True)
+    assert sorted(path.name for path in digits.iterdir()) == [
+        "mnist_test.csv",
+        "mnist_train.csv.gz",
+    ]
+    for split, (x, y) in before.items():
+        found = read(digits, split)
+        assert (found.x.dtype, found.y.dtype) == (x.dtype, y.dtype)
+        assert np.array_equal(found.x, x)
+        assert np.array_equal(found.y, y)
+
+
+PIXELS = ",".join(["7"] * 784)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"3,{PIXELS}\n4,{PIXELS[:-2]}", "mnist_test.csv: CSV parse error: .* got 784"),
+        (f"3,{PIXELS[:-1]}256", "mnist_test.csv: .* uint8: invalid value '256'"),
+        (f"3,{PIXELS[:-1]}", "mnist_test.csv: a line has no pixel 783"),
+        (f"label,{PIXELS}\n12,{PIXELS}", "mnist_test.csv: a label is 12, and no digit"),
+        ("", "mnist_test.csv: Empty CSV file"),
+    ],
+)
+def test_what_is_no_csv_of_digits_is_said(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "mnist_test.csv").write_text(text)
+    with pytest.raises(ValueError, match=said) as ended:
+        read(tmp_path, "t10k")
+    assert "\n" not in str(ended.value)
 
 
 test_contract_of_the_custom_rule = contract_of(momentum_adag())

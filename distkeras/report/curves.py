@@ -10,7 +10,8 @@ import pyarrow as pa
 __all__ = ["Course", "Curve", "Line", "convergence", "course", "measures"]
 
 # What a history says of a window beside the loss and the metrics.
-_ABOUT = {"worker", "epoch", "window", "samples", "staleness", "exchange_wait", "timestamp"}
+_ABOUT = {"worker", "epoch", "window", "samples", "staleness"}
+_ABOUT |= {"exchange_wait", "cpu_seconds", "timestamp"}
 _POINTS = 60
 _WORKER_POINTS = 150
 _MOST_WORKERS = 24

@@ -261,6 +261,7 @@ class TcpServer:
             metrics=payload[: self._metrics].view(np.float32),
             vector=vector,
             wait=header.wait,
+            cpu=header.cpu,
         )
 
 

@@ -17,6 +17,13 @@ from distkeras.report.worker_figures import Point, numbers_figure, workers_figur
 
 __all__ = ["at_work", "by_number", "costs"]
 
+# What a simulation's costs are, in seconds, and how its page calls them.
+_COSTS = {
+    "batch": "Mini-batch",
+    "batch_median": "Median",
+    "service": "Server, an exchange",
+    "delay": "Message, one way",
+}
 _Found = Mapping[int, Sequence[Trace]]
 
 
@@ -46,20 +53,19 @@ def at_work(drawn: Sequence[tuple[int, Competitor]], virtual: bool) -> Iterator[
 
 def _used(found: _Found, names: Mapping[int, str]) -> str:
     mean = {place: float(np.mean([t.values.mean() for t in each])) for place, each in found.items()}
+    said = _between(mean, names, lambda value: f"{value:.2f}")
     return (
-        "Processor cores that each worker's process used, a line for each worker: "
-        + _between(mean, names, lambda value: f"{value:.2f}")
-        + " on average."
+        "Processor cores that each worker's process used, a line for each worker. On average it "
+        f"used {said}."
     )
 
 
 def _waited(found: _Found, names: Mapping[int, str]) -> str:
     most = {place: max(float(t.values[-1]) for t in each) for place, each in found.items()}
     return (
-        "Seconds that each worker has stood still for exchanges up to then, a line for each; "
-        "where the rule is synchronous, also for the slowest of them. The longest in all: "
-        + _between(most, names, _short)
-        + "."
+        "Seconds that each worker has stood still for exchanges up to then, a line for each; where "
+        "the rule is synchronous, also for the slowest of them. In the end it has waited "
+        f"{_between(most, names, _short)}."
     )
 
 
@@ -72,8 +78,12 @@ def _between(
 ) -> str:
     """The largest and the smallest of several, with their names."""
     top, bottom = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
-    said = f"{names[top]} <b>{form(values[top])}</b>"
-    return said if top == bottom else f"{said}, {names[bottom]} <b>{form(values[bottom])}</b>"
+    if top == bottom:
+        return f"<b>{form(values[top])}</b>"
+    return (
+        f"most in {names[top]}, <b>{form(values[top])}</b>, and least in {names[bottom]}, "
+        f"<b>{form(values[bottom])}</b>"
+    )
 
 
 def costs(competitors: Sequence[Competitor]) -> str:
@@ -88,16 +98,17 @@ def costs(competitors: Sequence[Competitor]) -> str:
     rows = []
     for measured, group in groups.items():
         cost = group[0].simulated
-        times = (cost.get(f"{name}_seconds") for name in ("batch", "service", "delay"))
+        times = (cost.get(f"{name}_seconds") for name in _COSTS)
         shown = (NONE if time is None else f"{number(1000 * time, 3)} ms" for time in times)
         said = "; ".join(plain(one.name) for one in group)
         rows.append([said, *shown, number(cost.get("windows")), plain(measured)])
-    heads = ("Costs", "Mini-batch", "Server, an exchange", "Message, one way", "Windows", "Train")
+    heads = ("Costs", *_COSTS.values(), "Windows", "Train")
     words = (
         "Real gradients, but virtual workers: each has a core of its own, all share one server, "
         "and seconds are virtual. What things take was measured when one worker trained for real. "
-        "Mini-batch: the median over its windows, from which the simulation draws. Server: its "
-        "processor's time. Message: half of what the worker waits beyond that."
+        "Mini-batch: the mean over its windows, of which the simulation draws one for each of its "
+        "own, and their median: the mean is far above it where the machine had other things to do. "
+        "Server: its processor's time. Message: half of what the worker waits beyond that."
     )
     return f'<div class="card">{table(heads, rows, "costs")}<p class="note">{words}</p></div>'
 

@@ -25,7 +25,7 @@ _ABOUT = {"worker", "epoch", "window", "samples", "staleness"}
 _ABOUT |= {"exchange_wait", "cpu_seconds", "timestamp"}
 _POINTS = 60
 _WORKER_POINTS = 150
-_WORKER_STRETCHES = 40
+_WORKER_STRETCHES = 24
 _MOST_WORKERS = 24
 
 

@@ -95,7 +95,7 @@ tr.total > * { border-top: 1px solid var(--rule) !important; font-weight: 600; }
   padding-right: .75rem; }
 .compare b { color: var(--accent); font-weight: 700; }
 .compare b::after { content: " \\2605"; font-size: .75em; }
-.compare th i { font-size: .75rem; color: var(--muted); display: block; }
+.compare th i { font-size: .8em; color: var(--muted); display: block; }
 .costs th:first-child { white-space: normal; max-width: none; min-width: 8rem; }
 .costs thead th { white-space: normal; }
 .compare .failed { color: var(--series-6); font-style: italic; }

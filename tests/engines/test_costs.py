@@ -32,7 +32,8 @@ def test_what_a_window_takes_is_its_exchange_and_its_mini_batches() -> None:
     assert (costs.service, costs.delay) == (0.2, pytest.approx(0.15))
     assert costs.told() == {
         "windows": 10,
-        "batch_seconds": 1.0,
+        "batch_seconds": 1.1,
+        "batch_median_seconds": 1.0,
         "service_seconds": 0.2,
         "delay_seconds": costs.delay,
     }

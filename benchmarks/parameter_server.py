@@ -103,7 +103,7 @@ class Client(NamedTuple):
         def update(done: int) -> Update:
             packed = codec.pack(vector)
             buffer = packed.buffer if codec.lossy else None
-            return Update(number, 0, 0, done, 1, loss, packed.vector, 0.0, buffer)
+            return Update(number, 0, 0, done, 1, loss, packed.vector, 0.0, buffer=buffer)
 
         with self.channel() as channel:
             channel.join(number, 0, 1)

@@ -25,6 +25,8 @@ class Update(NamedTuple):
             ``codecs.sides``.
         wait: seconds that this worker stood still for its last exchange; 0 before the first.
             Without overlap that is as long as the exchange took.
+        cpu: processor seconds that the worker's process has used since it sent the window before,
+            or joined; 0 where nobody has measured them, as in a simulation.
         buffer: the vector as it travels; None for as it is.
     """
 
@@ -36,6 +38,7 @@ class Update(NamedTuple):
     metrics: Vector
     vector: Vector
     wait: float
+    cpu: float = 0.0
     buffer: Buffer | None = None
 
     @property
@@ -116,6 +119,7 @@ class Record:
     staleness: int
     exchange_wait: float
     timestamp: float
+    cpu_seconds: float = 0.0
 
     @classmethod
     def of(cls, update: Update, staleness: int, now: float) -> Record:
@@ -129,4 +133,5 @@ class Record:
             staleness=staleness,
             exchange_wait=0.0,
             timestamp=now,
+            cpu_seconds=update.cpu,
         )

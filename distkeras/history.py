@@ -41,8 +41,9 @@ class History:
         Columns: worker int32, epoch int32, window int64, samples int64, then a float32 column for
         each metric (loss first), staleness int32 (updates of others that the window was trained
         without), exchange_wait float32 (seconds that the worker stood still until it had the
-        answer; with overlap it trains on meanwhile), timestamp float64 (seconds since 1970, when
-        it was merged).
+        answer; with overlap it trains on meanwhile), cpu_seconds float32 (processor seconds that
+        the worker's process has used since the window before; 0 in a simulation), timestamp
+        float64 (seconds since 1970, when it was merged).
         """
         values = np.array([record.metrics for record in self.records], np.float32)
         values = values.reshape(len(self.records), len(self.metrics))
@@ -54,6 +55,7 @@ class History:
             **{name: pa.array(values[:, i]) for i, name in enumerate(self.metrics)},
             "staleness": pa.array([record.staleness for record in self.records], pa.int32()),
             "exchange_wait": pa.array([r.exchange_wait for r in self.records], pa.float32()),
+            "cpu_seconds": pa.array([record.cpu_seconds for record in self.records], pa.float32()),
             "timestamp": pa.array([record.timestamp for record in self.records], pa.float64()),
         }
         return pa.table(columns)

@@ -93,6 +93,8 @@ def check_window(update: Update, rows: int) -> None:
     if not 0 < update.rows <= most:
         raise ProtocolError(f"{place} of {update.rows} rows, not 1 to {most}")
     check_wait(update.partition, update.wait)
+    if not 0 <= update.cpu < inf:
+        raise ProtocolError(f"{place} with {update.cpu} processor seconds")
 
 
 def check_wait(partition: int, wait: float) -> None:

@@ -1,6 +1,6 @@
 """Frames: a typed header of fixed size and a raw buffer.
 
-A frame is ``HEADER`` (little-endian, 56 bytes) and then ``length`` bytes of payload. The payload
+A frame is ``HEADER`` (little-endian, 60 bytes) and then ``length`` bytes of payload. The payload
 of an update is the metrics (float32 each) and then the vector (float32, P elements); of an
 answer or a welcome, the vector; of a failure or a refusal, UTF-8 text. The vector of an update or
 an answer is packed by the run's codec, whose number the header names. Nothing is pickled, and a
@@ -21,10 +21,10 @@ from distkeras.errors import ProtocolError
 __all__ = ["HEADER", "MAX_TEXT", "NONCE", "Header", "Kind", "proof"]
 
 MAGIC = b"DKPS"
-VERSION = 2
+VERSION = 3
 #: magic, version, kind, codec, stop, partition, attempt, epoch, sequence, rows, staleness, wait,
-#: length
-HEADER = struct.Struct("<4sBBBBIQIQQIfQ")
+#: cpu, length
+HEADER = struct.Struct("<4sBBBBIQIQQIffQ")
 #: Bytes of a challenge.
 NONCE = 32
 #: Bytes of text that a frame may carry: a traceback, not a book.
@@ -72,6 +72,7 @@ class Header(NamedTuple):
             were merged into the center so far.
         staleness: in ANSWER, see ``conversation.Answer``.
         wait: seconds that the worker stood still for its last exchange.
+        cpu: in UPDATE, see ``conversation.Update``.
         length: bytes of payload that follow.
         stop: in WELCOME and ANSWER, whether the worker is to train no further window.
         codec: in UPDATE and ANSWER, the number of what the vector is packed with.
@@ -85,18 +86,19 @@ class Header(NamedTuple):
     rows: int = 0
     staleness: int = 0
     wait: float = 0.0
+    cpu: float = 0.0
     length: int = 0
     stop: bool = False
     codec: int = 0
 
     def pack(self) -> bytes:
-        """The 56 bytes that travel."""
+        """The 60 bytes that travel."""
         kind, *numbers, stop, codec = self
         return HEADER.pack(MAGIC, VERSION, kind, codec, stop, *numbers)
 
     @classmethod
     def unpack(cls, data: bytes | bytearray | memoryview) -> Header:
-        """Reads 56 bytes.
+        """Reads 60 bytes.
 
         Raises:
             ProtocolError: if they are not a header of this version.

@@ -72,8 +72,8 @@ END_TIMEOUT = 1.0
 class Party(Protocol):
     """The worker, as seen from here."""
 
-    def update(self) -> Update:
-        """What to send of the window that was trained last."""
+    def update(self, cpu: float) -> Update:
+        """What to send of the window that was trained last, which took these processor seconds."""
 
     def adopt(self, answer: Answer, wait: float) -> None:
         """Goes on from the answer to it, for which it stood still so many seconds."""
@@ -104,15 +104,28 @@ def exchanging(channel: Channel, overlap: bool) -> Iterator[Exchanges]:
         yield exchanges
 
 
+class _Used:
+    """Processor seconds of this process, all threads together: a worker is one process."""
+
+    def __init__(self) -> None:
+        self._before = time.process_time()
+
+    def since(self) -> float:
+        """Those since it was last asked, or made."""
+        before, self._before = self._before, time.process_time()
+        return self._before - before
+
+
 class AtOnce:
     """Waits for each answer."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self._used = _Used()
 
     def following(self, party: Party) -> None:
         """See ``Exchanges``."""
-        update = party.update()
+        update = party.update(self._used.since())
         asked = time.perf_counter()
         answer = self._channel.exchange(update)
         party.adopt(answer, time.perf_counter() - asked)
@@ -133,6 +146,7 @@ class Overlapping:
         self._channel = channel
         self._updates: SimpleQueue[Update | None] = SimpleQueue()
         self._answers: SimpleQueue[Answer | BaseException] = SimpleQueue()
+        self._used = _Used()
         self._under_way = False
         # The log's lines of the thread are about this worker, too.
         run = copy_context().run
@@ -164,7 +178,7 @@ class Overlapping:
     def following(self, party: Party) -> None:
         """See ``Exchanges``."""
         self.last(party)
-        update = party.update()
+        update = party.update(self._used.since())
         self._under_way = True
         self._updates.put(update)
 

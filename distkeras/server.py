@@ -48,6 +48,7 @@ class ParameterServer(Center):
         failures: what workers reported, in order; of each the last few.
         resumed: windows and rows that an earlier run has merged.
         attendance: tells the log who comes and goes.
+        busy: processor seconds of the threads that took windows and answered them.
     """
 
     timeout: float = 600.0
@@ -55,6 +56,7 @@ class ParameterServer(Center):
     failures: list[Failure] = field(default_factory=list)
     resumed: tuple[int, int] = (0, 0)
     attendance: Attendance = field(default_factory=Attendance)
+    busy: float = 0.0
     _members: Members = field(default_factory=Members)
     _closed: bool = False
     #: The lock; notified when a round was merged, or will never be.
@@ -163,6 +165,15 @@ class ParameterServer(Center):
             known.note_wait(wait)
             self._end_round()
         self.attendance.left(partition, attempt, windows, self.now())
+
+    def spent(self, seconds: float) -> None:
+        """Counts what a window has cost: whoever brought it here knows how long it took.
+
+        Args:
+            seconds: of a processor, from its first byte to the last of the answer.
+        """
+        with self._lock:
+            self.busy += seconds
 
     def fail(self, failure: Failure) -> None:
         """Keeps what a worker reports before it ends with an exception.

@@ -82,6 +82,7 @@ class Training:
     def report(self) -> dict[str, Any]:
         """What was merged so far, and from what."""
         virtual = {} if self._course.conditions is None else {"virtual_seconds": self.server.now()}
+        windows = self.server.clock - self.server.resumed[0]
         return {
             "rows": self.plan.summary.rows,
             "rows_merged": self.server.rows_merged,
@@ -91,6 +92,7 @@ class Training:
             "run": self.run_id,
             "seed": self._trainer.seed,
             "stopped": self.server.stopped,
+            "exchange_cpu_seconds": self.server.busy / windows if windows else 0.0,
             **virtual,
         }
 

@@ -134,8 +134,12 @@ class Worker:
         self.batches = step.batches
         return True
 
-    def update(self) -> Update:
-        """What to send to the server of the window that was trained last."""
+    def update(self, cpu: float = 0.0) -> Update:
+        """What to send to the server of the window that was trained last.
+
+        Args:
+            cpu: processor seconds of this process since the one before; 0 where not measured.
+        """
         step, metrics = self._told
         vector, buffer = self._side.send(Window(self._weights, self._start, step.batches))
         self._sent = self._weights
@@ -150,6 +154,7 @@ class Worker:
             metrics=metrics,
             vector=vector,
             wait=self.wait,
+            cpu=cpu,
             buffer=buffer,
         )
 

@@ -31,7 +31,7 @@ class Compare(ExperimentTask):
     ``<key>.partial/``, fails, and tries again the next time.
     """
 
-    code_version = 1
+    code_version = 2
 
     set_list = RepeatedParameter(
         default=(),

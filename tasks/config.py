@@ -116,6 +116,13 @@ class TrainSpec(Section):
         description="Seconds between two checkpoints, from which a killed run goes on; 0 for none.",
     )
 
+    simulated: bool = Field(
+        False,
+        description="Virtual workers in this process, on a clock of their own, at the costs that "
+        "the same training has with one real worker, which is trained for that. Saves nothing on "
+        "its way.",
+    )
+
     submit: SubmitSpec | None = Field(
         None,
         description="A Punchcard server that is to train in place of this process: its URL, or a "
@@ -178,6 +185,15 @@ class TrainSpec(Section):
                 f"a Punchcard server saves every {_CHECKPOINT_SECONDS:g} s, whatever "
                 "train.checkpoint_seconds says: remove it, or train.submit"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _simulated_here(self) -> TrainSpec:
+        for name in ("submit", "num_parameter_servers"):
+            if self.simulated and getattr(self, name) not in (None, 1):
+                raise ValueError(
+                    f"simulated workers are in this process, around one server: remove train.{name}"
+                )
         return self
 
     def trainer_arguments(self) -> dict[str, Any]:

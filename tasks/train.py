@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from distkeras.checkpoints import Checkpoint
 from distkeras.lean_keras import import_keras
-from distkeras.storage import Place, save_model, spark_url
+from distkeras.storage import Place, read_bytes, read_json, save_model, spark_url
 from tasks.base import ExperimentTask
 from tasks.keys import train_parts
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
 from tasks.submit import Submission, Trained, forget_job
+from tasks.target import MANIFEST
 
 if TYPE_CHECKING:
+    from distkeras.engines.costs import Costs
     from distkeras.trainers import Trainer
 
 __all__ = ["Train"]
@@ -23,15 +25,18 @@ __all__ = ["Train"]
 class Train(ExperimentTask):
     """``model.keras``, ``preprocessor.json``, ``history.parquet`` and ``manifest.json``."""
 
-    code_version = 1
+    code_version = 2
 
     def own_parts(self) -> dict[str, Any]:
         """``[train]`` and the model's source."""
         return train_parts(self.experiment)
 
     def requires(self) -> dict[str, ExperimentTask]:
-        """The normalized data."""
-        return {"preprocess": Preprocess(**self.arguments())}
+        """The normalized data; of a simulation also what its costs are measured on."""
+        data: dict[str, ExperimentTask] = {"preprocess": Preprocess(**self.arguments())}
+        if not self.experiment.train.simulated:
+            return data
+        return {**data, "measured": Train(config=self.config, set=(*self.set, *self._alone()))}
 
     def run(self) -> None:
         """Trains, or goes on training where a killed run was."""
@@ -66,12 +71,42 @@ class Train(ExperimentTask):
     def _trained(self, make: Callable[[], Trainer], data: Place, report: Reporter) -> Trained:
         if (spec := self.experiment.train.submit) is not None:
             return Submission(spec, self.output().place, report).train(make, data)
+        costs = self._costs() if self.experiment.train.simulated else None
         trainer = make()
         trainer.on_progress = report.training
         spark = self.start_spark(report)
         report.phase("training")
-        model = trainer.train(spark.read.parquet(spark_url(data)), checkpoint=self._checkpoint())
-        return Trained(model, trainer.history, trainer.report)
+        rows = spark.read.parquet(spark_url(data))
+        if costs is None:
+            model = trainer.train(rows, checkpoint=self._checkpoint())
+            return Trained(model, trainer.history, trainer.report)
+        chosen = rows.select(trainer.features_col, trainer.label_col).toArrow()
+        model = trainer.simulate(chosen, costs.conditions(trainer.seed))
+        about = {"measured": self.requires()["measured"].key, **costs.told()}
+        return Trained(model, trainer.history, trainer.report | {"simulated": about})
+
+    def _alone(self) -> Iterator[str]:
+        """What makes the simulated training one that its costs can be measured on.
+
+        The elastic force goes by the number of workers, and costs nothing: without it, simulations
+        of several numbers are measured on one training.
+        """
+        yield from ("train.simulated=false", "train.num_workers=1")
+        if self.experiment.train.rho is not None:
+            yield "train.rho="
+
+    def _costs(self) -> Costs:
+        from pyarrow import BufferReader
+        from pyarrow.parquet import read_table
+
+        from distkeras.engines.costs import Costs
+        from distkeras.history import History
+
+        place = self.input()["measured"].place
+        history = read_table(BufferReader(read_bytes(place / "history.parquet")))
+        service = read_json(place / MANIFEST)["exchange_cpu_seconds"]
+        batch_size = self.experiment.train.batch_size
+        return Costs.of(History.from_arrow(history).records, batch_size, service)
 
     def _checkpoint(self) -> Checkpoint | None:
         """Beside the result, under a name that counts for nothing; gone when that is there."""

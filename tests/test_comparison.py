@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from distkeras.report import Competitor, write_comparison
+from distkeras.report.curves import cores, waits
 from distkeras.report.standings import best, measured
 from tests.test_report import Page, classified, history
 
@@ -82,7 +83,8 @@ def test_the_page_and_the_numbers(tmp_path: Path) -> None:
     assert "adag is through first, after 39.0 s ." in page.text
     assert "seconds since the first window" in page.text
     assert "were trained at the same time" in page.text
-    assert page.tags.count("figure") == page.tags.count("figcaption") == 5
+    assert "On average it used 0.75 ." in page.text
+    assert page.tags.count("figure") == page.tags.count("figcaption") == 7
 
 
 @pytest.mark.parametrize(
@@ -140,3 +142,65 @@ def test_times_count_from_the_first_window() -> None:
     rows = [measured(competitor("a", 0.8, history=one), ("loss", 0.5)) for one in (late, moved)]
     assert rows[0] == rows[1]
     assert np.isfinite(rows[0]["seconds_to_target"] or np.nan)
+
+
+def test_cores_and_waits_of_each_worker() -> None:
+    # Two workers in turn, a window a second in all: each uses 1.5 s of a processor in 2 s.
+    for worker, one in enumerate(cores(history())):
+        np.testing.assert_allclose(one.values, 0.75)
+        assert worker < one.seconds[0] < one.seconds[-1] < 38 + worker
+    first, second = waits(history(windows=41))
+    np.testing.assert_allclose(first.values, 0.002 * np.arange(1, 22))
+    np.testing.assert_array_equal(first.seconds, np.arange(0, 41, 2))
+    assert second.values[-1] == pytest.approx(0.04)
+
+
+def test_what_was_not_measured_is_not_drawn() -> None:
+    assert cores(history().drop_columns(["cpu_seconds"])) == []
+    assert cores(history(windows=2)) == []  # A window of each: what it took is not known.
+    assert cores(history(windows=0)) == waits(history(windows=0)) == []
+
+
+COSTS = {
+    "measured": "0123456789ab",
+    "windows": 39,
+    "batch_seconds": 0.0031,
+    "batch_median_seconds": 0.0025,
+    "service_seconds": 0.0012,
+    "delay_seconds": 0.0004,
+}
+
+
+def of_workers(trainer: str, workers: int, simulated: bool = False) -> Competitor:
+    config = {"loss": "mse", "trainer": trainer, "num_workers": workers, "simulated": simulated}
+    config |= {"rho": 0.9 / workers}
+    trained = {"config": config, **({"simulated": COSTS} if simulated else {})}
+    name = f"{trainer} by {workers}"
+    return competitor(name, 0.8, trained=trained, history=history(48, workers))
+
+
+def test_simulated_variants_are_marked_and_win_no_race(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    slow = of_workers("ADAG", 1)
+    quick = of_workers("ADAG", 4, simulated=True)
+    found = write_comparison(path, "x.toml", [slow, of_workers("ADAG", 2), quick])
+    assert [one.get("simulated") for one in found["variants"]] == [None, None, COSTS]
+    assert found["best"] == {"exchange_wait": ["ADAG by 2"], "staleness": ["ADAG by 1"]}
+    page = Page(path.read_text())
+    assert "ADAG by 4 simulated" in page.text
+    assert "ADAG by 4 (simulated)" in page.text
+    assert "3.1 ms 2.5 ms 1.2 ms 0.4 ms 39 0123456789ab" in page.text
+    assert "virtual seconds since the first window" in page.text
+    rows = [measured(one, None) for one in (quick, quick)]
+    assert best(rows, simulated=[True, True]) == best(rows)
+
+
+def test_variants_that_differ_in_the_number_of_workers_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    given = [of_workers(name, number) for name in ("ADAG", "EASGD") for number in (1, 2)]
+    write_comparison(path, "x.toml", [*given, of_workers("EASGD", 24, simulated=True)])
+    text = Page(path.read_text()).text
+    assert "ADAG 0.0 to 0.5 with 1 to 2 workers; EASGD 0.0 to 11.5 with 1 to 24 workers" in text
+    assert "\u25cb simulated" in text
+    write_comparison(path, "x.toml", [given[0], given[2]])
+    assert "Number of workers" not in Page(path.read_text()).text

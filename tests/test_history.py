@@ -27,7 +27,9 @@ def test_the_history_has_a_row_for_each_window(tmp_path: Path) -> None:
     server.leave(0, 0, 0.75)
     History(server.history, server.metrics).to_parquet(tmp_path / "history.parquet")
     table = pq.read_table(tmp_path / "history.parquet")
-    expected = "worker epoch window samples loss accuracy staleness exchange_wait timestamp"
+    expected = (
+        "worker epoch window samples loss accuracy staleness exchange_wait cpu_seconds timestamp"
+    )
     assert table.column_names == expected.split()
     assert table["window"].to_pylist() == [0, 1, 2]
     assert table["samples"].to_pylist() == [10, 10, 10]

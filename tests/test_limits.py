@@ -73,6 +73,8 @@ def test_a_partition_cannot_have_so_many_rows(server: ParameterServer, rows: int
         ({"wait": np.nan}, r"worker 0 waited nan s for its last exchange"),
         ({"wait": np.inf}, r"worker 0 waited inf s"),
         ({"wait": -1.0}, r"worker 0 waited -1\.0 s"),
+        ({"cpu": np.nan}, r"worker 0 sent window 0 with nan processor seconds"),
+        ({"cpu": -1.0}, r"window 0 with -1\.0 processor seconds"),
     ],
 )
 def test_a_window_that_the_partition_cannot_have_is_refused(

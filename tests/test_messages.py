@@ -24,6 +24,7 @@ headers = st.builds(
     rows=u64,
     staleness=u32,
     wait=st.floats(width=32, allow_nan=False),
+    cpu=st.floats(width=32, allow_nan=False),
     length=u64,
     stop=st.booleans(),
     codec=st.sampled_from(list(NUMBERS)),
@@ -33,7 +34,7 @@ headers = st.builds(
 @given(headers)
 def test_a_header_travels_unchanged(header: Header) -> None:
     data = header.pack()
-    assert len(data) == HEADER.size == 56
+    assert len(data) == HEADER.size == 60
     assert Header.unpack(data) == header
     assert Header.unpack(bytearray(data)) == header
     assert isinstance(Header.unpack(data).kind, Kind)
@@ -57,13 +58,13 @@ def test_what_is_no_header_is_refused_by_name(offset: int, value: bytes, complai
     assert "\n" not in str(refusal.value)
 
 
-@given(st.binary(min_size=56, max_size=56))
+@given(st.binary(min_size=60, max_size=60))
 def test_any_other_bytes_are_a_protocol_error(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         Header.unpack(data)
 
 
-@given(st.integers(0, 55), st.integers(0, 255), headers)
+@given(st.integers(0, 59), st.integers(0, 255), headers)
 def test_a_changed_byte_is_a_header_or_a_protocol_error(
     place: int, value: int, header: Header
 ) -> None:

@@ -70,6 +70,7 @@ def history(windows: int = 40, workers: int = 2) -> pa.Table:
             "loss": pa.array(0.3 + 0.4 * 0.9**number, pa.float32()),
             "staleness": pa.array(number % workers, pa.int32()),
             "exchange_wait": np.full(windows, 0.002),
+            "cpu_seconds": np.full(windows, 1.5),
             "timestamp": 1e9 + number.astype(float),
         }
     )

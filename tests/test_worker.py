@@ -198,8 +198,10 @@ class Recording:
         self.join = server.join
         self.fail = server.fail
         self.waits: list[float] = []
+        self.cpu: list[float] = []
 
     def exchange(self, update: Update) -> Answer:
+        self.cpu.append(update.cpu)
         self.waits.append(update.wait)
         return self._server.exchange(update)
 
@@ -216,6 +218,9 @@ def test_each_exchange_tells_how_long_the_one_before_took() -> None:
     assert channel.waits[0] == 0
     assert all(wait > 0 for wait in channel.waits[1:])
     assert [record.exchange_wait for record in server.history] == channel.waits[1:]
+    # And what of a processor went into the window.
+    assert all(0 < seconds < 60 for seconds in channel.cpu)
+    assert [record.cpu_seconds for record in server.history] == channel.cpu
 
 
 def test_a_worker_whose_windows_are_all_merged_trains_none_again() -> None:

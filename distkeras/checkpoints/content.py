@@ -24,12 +24,15 @@ from distkeras.vectors import Vector
 
 __all__ = ["Saved", "pack", "unpack"]
 
-MAGIC = b"DKCHECK1"
+MAGIC = b"DKCHECK2"
 _LENGTH = 8
 _DIGEST = hashlib.sha256().digest_size
 _PIECE = 1 << 20
 #: Columns of the history before the metrics, as a Record has them.
-_RECORD = ("worker", "epoch", "window", "samples", "staleness", "exchange_wait", "timestamp")
+_RECORD = (
+    *("worker", "epoch", "window", "samples", "staleness"),
+    *("exchange_wait", "timestamp", "cpu_seconds"),
+)
 
 
 class Saved(NamedTuple):
@@ -180,5 +183,5 @@ def _member(known: dict[str, Any], arrays: list[Vector]) -> Member:
 def _records(table: npt.NDArray[Any]) -> Iterator[Record]:
     for row in table.tolist():
         worker, epoch, window, samples, staleness = map(int, row[:5])
-        wait, timestamp = row[5:7]
-        yield Record(worker, epoch, window, samples, tuple(row[7:]), staleness, wait, timestamp)
+        told = row[5:8]
+        yield Record(worker, epoch, window, samples, tuple(row[8:]), staleness, *told)

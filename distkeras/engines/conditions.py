@@ -14,7 +14,7 @@ import numpy as np
 
 from distkeras.errors import ConfigError
 
-__all__ = ["Breakdown", "Conditions", "Constant", "Duration", "Exponential"]
+__all__ = ["Breakdown", "Conditions", "Constant", "Duration", "Exponential", "Measured"]
 
 
 class Duration(Protocol):
@@ -63,6 +63,28 @@ class Exponential:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """One of times that were measured, each as likely as the others.
+
+    Attributes:
+        seconds: at least one.
+    """
+
+    seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuses times that no clock shows, and none at all."""
+        if not self.seconds:
+            raise ConfigError("seconds is empty, but must hold what was measured")
+        for one in self.seconds:
+            _check_time("seconds", one)
+
+    def draw(self, random: np.random.Generator) -> float:
+        """One of them, from ``random``."""
+        return self.seconds[int(random.integers(len(self.seconds)))]
+
+
+@dataclass(frozen=True)
 class Breakdown:
     """The end of a worker's process, and its next attempt.
 
@@ -96,6 +118,8 @@ class Conditions:
             arrive; each is merged and answered when its time is over. Joining takes none.
         servers: that share each exchange, as ``num_parameter_servers`` do: each works on its slice
             of it at the same time, for its part of ``service``.
+        alike: whether the mini-batches of a window take equally long, as where ``compute`` was
+            measured window by window: then one time is drawn for all of them.
     """
 
     compute: Duration = field(default_factory=lambda: Constant(1.0))
@@ -105,6 +129,7 @@ class Conditions:
     seed: int = 0
     service: Duration = field(default_factory=lambda: Constant(0.0))
     servers: int = 1
+    alike: bool = False
 
     def __post_init__(self) -> None:
         """Refuses a worker that would take no time, or for ever, and a share of no server."""

@@ -182,10 +182,13 @@ class _Process:
         if not self._worker.window():
             self._until_answered(self._ends)
             return
-        conditions = self._simulation.conditions
-        times = [conditions.compute.draw(self._random) for _ in range(self._worker.batches)]
-        slowdown = conditions.slowdown.get(self._number, 1.0)
-        self._after(sum(times) * slowdown, lambda: self._until_answered(self._sends))
+        slowdown = self._simulation.conditions.slowdown.get(self._number, 1.0)
+        self._after(self._computes() * slowdown, lambda: self._until_answered(self._sends))
+
+    def _computes(self) -> float:
+        conditions, batches = self._simulation.conditions, self._worker.batches
+        drawn = 1 if conditions.alike else batches
+        return sum(conditions.compute.draw(self._random) for _ in range(drawn)) * batches / drawn
 
     def _sends(self) -> None:
         update = self._worker.update()

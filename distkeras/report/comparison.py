@@ -11,6 +11,7 @@ from typing import Any
 
 from distkeras import storage
 from distkeras.report.comparison_drawn import courses, results
+from distkeras.report.comparison_workers import by_number
 from distkeras.report.markup import NONE, definitions, number, plain, score, seconds, table
 from distkeras.report.standings import (
     BETTER,
@@ -60,7 +61,7 @@ def write_comparison(
         what failed, and ``best``, the names of those that are best in a column.
     """
     rows = [measured(one, target) for one in competitors]
-    tops = best(rows, same_loss(competitors))
+    tops = best(rows, same_loss(competitors), [bool(one.simulated) for one in competitors])
     name = Path(config).stem
     body = [
         f'<header><p class="over">distkeras: {len(rows)} variants of one experiment</p>'
@@ -69,6 +70,7 @@ def write_comparison(
         _table(competitors, rows, tops, target),
         *_failed(competitors),
         *courses(competitors, rows, target),
+        *by_number(competitors, rows),
         *results(competitors, rows, tops),
         *_made(config, competitors),
     ]
@@ -84,6 +86,7 @@ def _json(
 ) -> dict[str, Any]:
     variants = [
         {"name": one.name, "overrides": list(one.overrides)}
+        | ({"simulated": dict(one.simulated)} if one.simulated else {})
         | ({"failed": one.failed} if one.failed else {key: _finite(row[key]) for key in BETTER})
         for one, row in zip(competitors, rows, strict=True)
     ]
@@ -130,7 +133,8 @@ def _table(
             marked = ['<span class="failed">failed</span>', *[NONE] * (len(shown) - 1)]
         elif target and row["seconds_to_target"] is None:
             marked[shown.index("seconds_to_target")] = "not reached"
-        cells.append([plain(one.name), *marked])
+        mark = "<i>simulated</i>" if one.simulated else ""
+        cells.append([f"{plain(one.name)} {mark}".strip(), *marked])
     made = table(["Variant", *(_HEADS[key] for key in shown)], cells, "compare")
     return f'<h2>Side by side</h2><div class="card">{made}{_notes(competitors, target)}</div>'
 
@@ -157,6 +161,8 @@ def _notes(competitors: Sequence[Competitor], target: Target | None) -> str:
         said.append(f"Target: a training {plain(target[0])} of {number(target[1])}.")
     if not same_loss(competitors):
         said.append("The variants minimize different losses, so their values cannot be compared.")
+    if any(one.simulated for one in competitors):
+        said.append("Simulated: virtual seconds, which compete with no real ones.")
     if _together(competitors):
         said.append(
             "Some variants were trained at the same time: where they shared a machine, their times "
@@ -168,7 +174,7 @@ def _notes(competitors: Sequence[Competitor], target: Target | None) -> str:
 def _together(competitors: Sequence[Competitor]) -> bool:
     spans = []
     for one in competitors:
-        if one.history is not None and one.history.num_rows:
+        if one.history is not None and one.history.num_rows and not one.simulated:
             times = one.history["timestamp"].to_numpy()
             spans.append((float(times.min()), float(times.max())))
     spans.sort()

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from distkeras.report.comparison_figures import Result, courses_figure, results_figure
+from distkeras.report.comparison_workers import at_work, costs
 from distkeras.report.curves import Course, course, measures
 from distkeras.report.markup import figure, number, plain, seconds
 from distkeras.report.standings import BETTER, Competitor, Rows, Target, ranked_by
@@ -28,15 +29,27 @@ class _Told(NamedTuple):
 
 
 def courses(competitors: Sequence[Competitor], rows: Rows, target: Target | None) -> Iterator[str]:
-    """How the variants were trained: loss and metric against time and against rows."""
-    drawn = _drawn(competitors, rows)
-    if not drawn:
+    """How the variants were trained: loss and metric against time and against rows; the workers."""
+    for virtual in (False, True):
+        yield from _courses(competitors, rows, target, virtual)
+
+
+def _courses(
+    competitors: Sequence[Competitor], rows: Rows, target: Target | None, virtual: bool
+) -> Iterator[str]:
+    """Of those that were trained for real, or of those that were simulated."""
+    there = [each for each, one in enumerate(competitors) if _is_drawn(one, virtual)]
+    if not there:
         return
+    drawn = _best(there, rows)
+    mark = " (simulated)" * virtual
     keys = "".join(
-        f"<li>{swatch(place)}{plain(competitors[each].name)}</li>"
+        f"<li>{swatch(place)}{plain(competitors[each].name)}{mark}</li>"
         for place, each in enumerate(drawn)
     )
-    yield f'<h2>Training</h2><ul class="legend">{keys}</ul>'
+    yield f'<h2>Training{", simulated" * virtual}</h2><ul class="legend">{keys}</ul>'
+    if virtual:
+        yield costs([competitors[each] for each in there])
     told = [_Told(competitors[each].name, rows[each]["seconds"] or 0.0) for each in drawn]
     for name in _measures(competitors, drawn, target):
         found = {}
@@ -44,13 +57,18 @@ def courses(competitors: Sequence[Competitor], rows: Rows, target: Target | None
             if (went := course(competitors[each].history, name)) is not None:
                 found[place] = went
         if found:
-            yield _pair(name, found, told, target)
-    if len(drawn) < len(rows) - sum(bool(one.failed) for one in competitors):
+            yield _pair(name, found, told, target, virtual)
+    yield from at_work([(place, competitors[each]) for place, each in enumerate(drawn)], virtual)
+    if len(drawn) < len(there):
         yield f'<p class="note">The {len(drawn)} variants with the best results are drawn.</p>'
 
 
 def _pair(
-    name: str, found: Mapping[int, Course], told: Sequence[_Told], target: Target | None
+    name: str,
+    found: Mapping[int, Course],
+    told: Sequence[_Told],
+    target: Target | None,
+    virtual: bool,
 ) -> str:
     line = target[1] if target and target[0] == name else None
     quickest = min((told[place] for place in found), key=lambda one: one.seconds)
@@ -66,22 +84,21 @@ def _pair(
     )
     dashed = f" Dashed: the target, {number(line)}." if line is not None else ""
     figures = (
-        figure(courses_figure(found, name, "seconds", line), time_words + dashed),
-        figure(courses_figure(found, name, "samples", line), rows_words + dashed),
+        figure(courses_figure(found, name, "seconds", line, virtual), time_words + dashed),
+        figure(courses_figure(found, name, "samples", line, virtual), rows_words + dashed),
     )
     return f'<div class="pair">{"".join(figures)}</div>'
 
 
-def _drawn(competitors: Sequence[Competitor], rows: Rows) -> list[int]:
-    """The numbers of those with a history, at most twelve: the best ones, in the table's order."""
+def _is_drawn(one: Competitor, virtual: bool) -> bool:
+    windows = 0 if one.history is None else one.history.num_rows
+    return windows > 0 and bool(one.simulated) == virtual
+
+
+def _best(there: Sequence[int], rows: Rows) -> list[int]:
+    """Of these variants at most twelve: the best ones, in the table's order."""
     key = ranked_by(rows)
-    there = [
-        each
-        for each, one in enumerate(competitors)
-        if one.history is not None and one.history.num_rows
-    ]
-    there.sort(key=lambda each: _rank(key, rows[each][key]))
-    return sorted(there[:_MOST_LINES])
+    return sorted(sorted(there, key=lambda each: _rank(key, rows[each][key]))[:_MOST_LINES])
 
 
 def _rank(key: str, value: float | None) -> float:
@@ -115,8 +132,9 @@ def results(
     for each, (one, row) in enumerate(zip(competitors, rows, strict=True)):
         value = row[key]
         if value is not None and math.isfinite(value):
+            mark = " (simulated)" if one.simulated else ""
             margin = _chance(value, one.metrics) if key == "accuracy" else 0.0
-            found.append(Result(one.name, value, margin, each in tops.get(key, ())))
+            found.append(Result(f"{one.name}{mark}", value, margin, each in tops.get(key, ())))
     if len(found) < 2:
         return
     found.sort(key=lambda one: _rank(key, one.value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from distkeras.report.svg import ACCENT, DASHES, INK, MUTED, SERIES, SIZE, drawi
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Result", "courses_figure", "results_figure"]
+__all__ = ["Result", "courses_figure", "line_of", "results_figure"]
 
 # Inches: of a row with a name and a dot, and of the axis below them all.
 _ROW, _AXIS = 0.36, 0.55
@@ -38,8 +38,18 @@ class Result(NamedTuple):
     best: bool
 
 
+def line_of(number: int) -> dict[str, Any]:
+    """How the line of a variant, or of a group of them, is drawn; the same as ``svg.swatch``."""
+    dashes = DASHES[number // len(SERIES) % len(DASHES)]
+    return {"color": SERIES[number % len(SERIES)], "linestyle": (0, dashes) if dashes else "solid"}
+
+
 def courses_figure(
-    courses: Mapping[int, Course], name: str, against: str, target: float | None = None
+    courses: Mapping[int, Course],
+    name: str,
+    against: str,
+    target: float | None = None,
+    virtual: bool = False,
 ) -> str:
     """A measure of several trainings, against time or against rows.
 
@@ -48,15 +58,14 @@ def courses_figure(
         name: of the measure.
         against: "seconds" or "samples".
         target: a dashed line is drawn there.
+        virtual: whether the seconds are those of a simulation.
     """
+    words = "virtual " * virtual + "seconds since the first window"
 
     def draw(axes: Axes) -> None:
         axes.grid(visible=False, axis="x")
         for number, one in courses.items():
-            dashes = DASHES[number // len(SERIES) % len(DASHES)]
-            line = (0, dashes) if dashes else "solid"
-            color = SERIES[number % len(SERIES)]
-            axes.plot(getattr(one, against), one.values, color=color, linewidth=1.5, linestyle=line)
+            axes.plot(getattr(one, against), one.values, linewidth=1.5, **line_of(number))
         if target is not None:
             # Without words: wherever they stood, a line could go through them.
             axes.axhline(target, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -66,12 +75,11 @@ def courses_figure(
         if against == "samples":
             axes.xaxis.set_major_formatter(lambda value, _: short(value))
         axes.locator_params(axis="both", nbins=5)
-        axes.set_xlabel(
-            "seconds since the first window" if against == "seconds" else "samples merged"
-        )
+        axes.set_xlabel(words if against == "seconds" else "samples merged")
         axes.set_ylabel(f"training {name}")
 
-    return drawing(draw, f"training {name} against {against}, variant by variant")
+    which = "simulated variant" if virtual else "variant"
+    return drawing(draw, f"training {name} against {against}, {which} by {which}")
 
 
 def results_figure(results: Sequence[Result], label: str) -> str:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["Course", "Curve", "Line", "convergence", "course", "measures"]
+__all__ = [
+    "Course",
+    "Curve",
+    "Line",
+    "Trace",
+    "convergence",
+    "cores",
+    "course",
+    "measures",
+    "waits",
+]
 
 # What a history says of a window beside the loss and the metrics.
-_ABOUT = {"worker", "epoch", "window", "samples", "staleness", "exchange_wait", "timestamp"}
+_ABOUT = {"worker", "epoch", "window", "samples", "staleness"}
+_ABOUT |= {"exchange_wait", "cpu_seconds", "timestamp"}
 _POINTS = 60
 _WORKER_POINTS = 150
+_WORKER_STRETCHES = 24
 _MOST_WORKERS = 24
 
 
@@ -61,6 +74,19 @@ class Course:
     values: np.ndarray
 
 
+@dataclass(frozen=True)
+class Trace:
+    """Something of one worker against time, shape (points,) both.
+
+    Attributes:
+        seconds: since the training's first window was merged.
+        values: what was measured.
+    """
+
+    seconds: np.ndarray
+    values: np.ndarray
+
+
 def measures(history: pa.Table) -> list[str]:
     """The loss and the metrics that a history has, the loss first.
 
@@ -88,9 +114,8 @@ def convergence(history: pa.Table, name: str) -> Curve | None:
     if not fine.any():
         return None
     numbers = np.unique(worker)
-    shown = numbers[np.unique(np.linspace(0, len(numbers) - 1, _MOST_WORKERS).round().astype(int))]
     lines = []
-    for number in shown:
+    for number in _some(numbers):
         own = fine & (worker == number)
         if own.any():
             lines.append(_line(merged[own], rows[own], values[own], merged[-1], _WORKER_POINTS))
@@ -120,6 +145,62 @@ def course(history: pa.Table, name: str) -> Course | None:
     mean = _line(*shown, values[fine], merged[-1], _POINTS)
     timed = _line(*shown, times[fine] - times[0], merged[-1], _POINTS)
     return Course(mean.samples, timed.values, mean.values)
+
+
+def cores(history: pa.Table) -> list[Trace]:
+    """How much of a processor each worker's process used, over stretches of its training.
+
+    Args:
+        history: as ``History.to_arrow`` gives it.
+
+    Returns:
+        Cores, for each worker with two windows, at most 24 of them; none where it was not measured.
+    """
+    if "cpu_seconds" not in history.column_names:
+        return []
+    found = []
+    for times, used in _of_workers(history, "cpu_seconds"):
+        # What was used before its first window was merged took a time that is not known.
+        if times[-1] > times[0] and used[-1] > used[0]:
+            edges = np.linspace(times[0], times[-1], min(len(times), _WORKER_STRETCHES + 1))
+            rate = np.diff(np.interp(edges, times, used)) / np.diff(edges)
+            found.append(Trace((edges[:-1] + edges[1:]) / 2, rate))
+    return found
+
+
+def waits(history: pa.Table) -> list[Trace]:
+    """The seconds that each worker has stood still for exchanges, up to each time.
+
+    Args:
+        history: as ``History.to_arrow`` gives it.
+
+    Returns:
+        Seconds, rising, for each worker; at most 24 of them.
+    """
+    found = []
+    for times, waited in _of_workers(history, "exchange_wait"):
+        chosen = np.linspace(0, len(times) - 1, min(len(times), _POINTS)).round().astype(int)
+        found.append(Trace(times[chosen], waited[chosen]))
+    return found
+
+
+def _of_workers(history: pa.Table, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each worker, the times of its windows and the sum of a column up to each of them."""
+    if not history.num_rows:
+        return
+    history = _as_merged(history)
+    worker, times = history["worker"].to_numpy(), history["timestamp"].to_numpy()
+    values = np.nan_to_num(history[name].to_numpy().astype(float))
+    for number in _some(np.unique(worker)):
+        own = worker == number
+        yield times[own] - times[0], np.cumsum(values[own])
+
+
+def _some(numbers: np.ndarray) -> np.ndarray:
+    """At most 24 of them, evenly chosen."""
+    chosen = np.linspace(0, len(numbers) - 1, _MOST_WORKERS).round().astype(int)
+    found: np.ndarray = numbers[np.unique(chosen)]
+    return found
 
 
 def _as_merged(history: pa.Table) -> pa.Table:

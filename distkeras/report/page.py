@@ -32,7 +32,7 @@ def write_report(
         path: the file to write.
         metrics: from ``evaluate_predictions``.
         history: from ``History.to_arrow``: one row a window with worker, epoch, samples, loss,
-            metrics, staleness, exchange_wait (seconds) and timestamp (seconds since 1970).
+            metrics, staleness, exchange_wait, cpu_seconds and timestamp (seconds since 1970).
         manifests: what the tasks wrote about themselves, by name (``"preprocess"``, ``"train"``);
             whatever is missing is left out.
     """

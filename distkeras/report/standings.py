@@ -45,6 +45,10 @@ BETTER: dict[str, str | None] = {
 }
 
 
+#: Of a simulation, virtual: they say nothing of how long it took.
+_TIMES = ("seconds_to_target", "seconds", "samples_per_second", "exchange_wait")
+
+
 @dataclass(frozen=True)
 class Competitor:
     """One variant of an experiment.
@@ -67,6 +71,11 @@ class Competitor:
     failed: str = ""
     report: str = ""
 
+    @property
+    def simulated(self) -> Mapping[str, Any]:
+        """What its virtual workers cost, and on which training that was measured; else empty."""
+        return self.trained.get("simulated") or {}
+
 
 def measured(one: Competitor, target: Target | None) -> dict[str, float | None]:
     """A row of the table: a number for each of ``BETTER``, None for what is not there.
@@ -85,16 +94,19 @@ def measured(one: Competitor, target: Target | None) -> dict[str, float | None]:
     return found
 
 
-def best(rows: Rows, loss: bool = True) -> dict[str, list[int]]:
+def best(rows: Rows, loss: bool = True, simulated: Sequence[bool] = ()) -> dict[str, list[int]]:
     """The numbers of the rows that are best in a column; none in one where all are alike.
 
     Args:
         rows: from ``measured``.
         loss: whether the losses are of one kind.
+        simulated: of each row, whether its times are virtual: then they do not compete with others.
     """
+    virtual = simulated if not all(simulated) else [False] * len(rows)
     found: dict[str, list[int]] = {}
     for name, mode in BETTER.items():
-        values = [row[name] for row in rows]
+        out = [name in _TIMES and each for each in virtual]
+        values = [None if no else row[name] for row, no in zip(rows, out, strict=True)]
         fine = [value for value in values if value is not None and math.isfinite(value)]
         if mode is None or len(set(fine)) < 2 or (name == "loss" and not loss):
             continue

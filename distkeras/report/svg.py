@@ -15,9 +15,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ACCENT", "DASHES", "INK", "MUTED", "ON_ACCENT", "SERIES", "SIZE", "drawing", "swatch"]
+__all__ = [
+    "ACCENT",
+    "CARD",
+    "DASHES",
+    "INK",
+    "MUTED",
+    "ON_ACCENT",
+    "SERIES",
+    "SIZE",
+    "drawing",
+    "swatch",
+]
 
 INK, MUTED, _RULE, ACCENT, ON_ACCENT = "#010101", "#020202", "#030303", "#040404", "#050505"
+#: What a figure stands on.
+CARD = "#060606"
 #: Colours that a reader can tell apart, also one who sees fewer of them; then the same with dashes.
 SERIES = [f"#0707{number:02x}" for number in range(8)]
 DASHES: tuple[tuple[float, ...], ...] = ((), (4, 2), (1, 1.5), (6, 2, 1, 2))
@@ -28,6 +41,7 @@ _VARIABLES = {
     _RULE: "var(--rule)",
     ACCENT: "var(--accent)",
     ON_ACCENT: "var(--on-accent)",
+    CARD: "var(--card)",
 }
 # So small that on a phone, where the page is about as wide, the letters stay readable.
 SIZE = (3.2, 2.3)

@@ -76,10 +76,11 @@ class Trainer(Accessors, ABC):
         history: the ``History`` of the last ``train``.
         report: of the last ``train``: ``rows``, ``rows_merged`` (rows times epochs, unless it was
             stopped), ``rows_resumed`` (those of them that are from a checkpoint), ``windows``,
-            ``workers``, ``run`` (what the log calls it), ``seed``, ``stopped`` (why, or ""), and
-            ``seconds`` for each phase: "check" the arguments and rows, "start" until the first
-            window was merged, "train" until the last, "finish". Of a simulation also
-            ``virtual_seconds``, and "train" is all of the real ones.
+            ``workers``, ``run`` (what the log calls it), ``seed``, ``stopped`` (why, or ""),
+            ``exchange_cpu_seconds`` (of the server's processor, for one window on average; 0 in a
+            simulation), and ``seconds`` for each phase: "check" the arguments and rows, "start"
+            until the first window was merged, "train" until the last, "finish". Of a simulation
+            also ``virtual_seconds``, and "train" is all of the real ones.
 
     Raises:
         ConfigError: for an argument that cannot work; it quotes the value.

@@ -144,6 +144,7 @@ class TcpChannel:
             sequence=update.sequence,
             rows=update.rows,
             wait=update.wait,
+            cpu=update.cpu,
             codec=self._codec.number,
         )
         return self._call(expected, request, update.metrics, update.payload)

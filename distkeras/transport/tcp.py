@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextvars import copy_context
 from functools import partial
 from types import TracebackType
@@ -159,9 +160,12 @@ class TcpServer:
         wire.deadline = None
         try:
             while True:
+                began = time.thread_time()
                 header, payload = wire.receive()
                 self._answer(wire, header, payload)
                 said = header.kind
+                if said is Kind.UPDATE:
+                    self._server.spent(time.thread_time() - began)
         except ConnectionError as loss:
             # The worker is gone; Spark and the schedule know whether it should be.
             if said not in (Kind.LEAVE, Kind.FAIL, Kind.ALIVE):
@@ -261,6 +265,7 @@ class TcpServer:
             metrics=payload[: self._metrics].view(np.float32),
             vector=vector,
             wait=header.wait,
+            cpu=header.cpu,
         )
 
 

@@ -53,7 +53,7 @@ def test_the_last_two_are_kept(tmp_path: Path, server: ParameterServer) -> None:
     np.testing.assert_array_equal(found.snapshot.center, server.center)
 
 
-@pytest.mark.parametrize("damage", [b"", b"DKCHECK1", b"x" * 1000])
+@pytest.mark.parametrize("damage", [b"", b"DKCHECK2", b"x" * 1000])
 def test_a_damaged_one_is_passed_over_with_a_warning(
     tmp_path: Path, server: ParameterServer, caplog: pytest.LogCaptureFixture, damage: bytes
 ) -> None:

@@ -27,7 +27,7 @@ FLOATS = (0.0, 0.5, 1.0, -1.0, 3e38, -3e38, 1e-45, float("nan"), float("inf"), f
 KINDS = (*[Kind.UPDATE] * 8, *[Kind.JOIN] * 5, Kind.LEAVE, *[Kind.FAIL] * 2, Kind.ALIVE)
 OTHERS = (Kind.CHALLENGE, Kind.HELLO, Kind.PROVEN, Kind.WELCOME, Kind.ANSWER, Kind.DONE)
 #: Of a header, what a worker may get wrong.
-FIELDS = ("attempt", "epoch", "sequence", "rows", "wait", "stop", "staleness", "codec")
+FIELDS = ("attempt", "epoch", "sequence", "rows", "wait", "cpu", "stop", "staleness", "codec")
 #: Rows that the partitions have, where nothing else is chosen.
 ROWS = 8
 #: The loss and the vector.
@@ -117,7 +117,11 @@ class Author:
         if way == 2:
             return frame[: self._choices.below(len(frame))]
         if way == 3:  # A length that lies.
-            return frame[: HEADER.size - 8] + self._number().to_bytes(8, "little") + frame[56:]
+            return (
+                frame[: HEADER.size - 8]
+                + self._number().to_bytes(8, "little")
+                + frame[HEADER.size :]
+            )
         return frame
 
     def _damaged(self, frame: bytes) -> bytes:
@@ -160,8 +164,8 @@ class Author:
     def _odd(self, header: Header) -> Header:
         """With one field that is chosen freely."""
         field = self._pick(FIELDS)
-        if field == "wait":
-            return header._replace(wait=self._pick(FLOATS))
+        if field in ("wait", "cpu"):
+            return header._replace(**{field: self._pick(FLOATS)})
         if field == "stop":
             return header._replace(stop=True)
         if field == "codec":

@@ -83,7 +83,7 @@ def word_of(refusal: str) -> str:
 
 
 def unpacked(data: bytes) -> None:
-    """Any 56 bytes are a header or a ``ProtocolError``."""
+    """Any 60 bytes are a header or a ``ProtocolError``."""
     if len(data) < HEADER.size:
         return
     try:

@@ -147,22 +147,33 @@ def test_a_wrong_variant_is_told_of_before_anything_runs(workspace: Workspace) -
 def test_adding_a_variant_trains_only_that_one(finished: Workspace) -> None:
     luigi = finished.folder / "luigi.cfg"
     luigi.write_text(luigi.read_text().replace("local[2]", "local[1]"))  # Enough for one worker.
-    both = ("as the file has it: train.num_epoch=1", "alone: train.trainer=SingleTrainer")
-    run = finished.luigi("--set-list", both[0], "--set-list", both[1], task="Compare")
+    named = (
+        "as the file has it: train.num_epoch=1",
+        "alone: train.trainer=SingleTrainer",
+        "virtual: train.simulated=true; train.num_workers=3; train.communication_window=1",
+    )
+    options = [part for one in named for part in ("--set-list", one)]
+    run = finished.luigi(*options, task="Compare")
     assert run.status == 0, run.stderr
     # First luigi's summary of the variants, then that of Compare itself.
     assert sorted(run.ran) == ["Evaluate", "Train"]
     assert [len(finished.published(task)) for task in ("Preprocess", "Train", "Compare")] == [
         1,
-        2,
+        4,  # One of them to measure what a window costs.
         1,
     ]
     assert finished.leftovers() == []
     found, place = report(finished)
     addresses = Page((place / "report.html").read_text()).addresses
     own = [place / address for address in addresses if not address.startswith("#")]
-    assert len(own) == 2
+    assert len(own) == 3
     assert all(path.is_file() for path in own)
     for variant in found["variants"]:
         assert 0.5 < variant["accuracy"] <= 1
         assert variant["samples_per_second"] > 0
+    costs = found["variants"][2]["simulated"]
+    assert costs["measured"] in [place.name for place in finished.published("Train")]
+    assert costs["windows"] >= 10
+    assert 0 < costs["service_seconds"] < 1
+    assert 0 < costs["batch_seconds"] < 10
+    assert "virtual (simulated)" in (place / "report.html").read_text()

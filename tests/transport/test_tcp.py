@@ -86,12 +86,14 @@ def test_the_server_learns_all_that_the_worker_tells(
     with channel_to(address) as channel:
         assert channel.join(3, 2**40, 6).sequence == 0
         assert channel.exchange(told).vector.tolist() == [1, 2, 3]
-        assert channel.exchange(told._replace(sequence=1, wait=0.25)).staleness == 0
+        assert channel.exchange(told._replace(sequence=1, wait=0.25, cpu=0.75)).staleness == 0
         channel.leave(3, 2**40, 0.5)
         channel.fail(Failure(3, "ValueError", "a message", "a\ntraceback"))
     first, second = server.history
     assert (first.worker, first.epoch, first.window, first.samples) == (3, 5, 0, 6)
     assert (first.exchange_wait, second.exchange_wait) == (0.25, 0.5)
+    assert (first.cpu_seconds, second.cpu_seconds) == (0.0, 0.75)
+    assert server.busy > 0
     assert server.unfinished == []
     assert server.failures == [Failure(3, "ValueError", "a message", "a\ntraceback")]
 

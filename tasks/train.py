@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from distkeras.checkpoints import Checkpoint
+from distkeras.errors import TrainingStopped
 from distkeras.lean_keras import import_keras
 from distkeras.storage import Place, save_model, spark_url
 from tasks.base import ExperimentTask
@@ -15,6 +16,7 @@ from tasks.progress import Reporter
 from tasks.submit import Submission, Trained, forget_job
 
 if TYPE_CHECKING:
+    from distkeras.stopping import StopCondition
     from distkeras.trainers import Trainer
 
 __all__ = ["Train"]
@@ -24,6 +26,8 @@ class Train(ExperimentTask):
     """``model.keras``, ``preprocessor.json``, ``history.parquet`` and ``manifest.json``."""
 
     code_version = 1
+    #: What may end the training before its end: there is no result then. On this machine only.
+    stop: Sequence[StopCondition] = ()
 
     def own_parts(self) -> dict[str, Any]:
         """``[train]`` and the model's source."""
@@ -34,8 +38,16 @@ class Train(ExperimentTask):
         return {"preprocess": Preprocess(**self.arguments())}
 
     def run(self) -> None:
-        """Trains, or goes on training where a killed run was."""
+        """Trains, or goes on training where a killed run was.
+
+        Raises:
+            TrainingStopped: by a condition of ``stop``.
+        """
         super().run()
+        self.forget()
+
+    def forget(self) -> None:
+        """Removes what is kept for a run that goes on: none will."""
         if (checkpoint := self._checkpoint()) is not None:
             checkpoint.remove()
         forget_job(self.output().place)
@@ -70,8 +82,12 @@ class Train(ExperimentTask):
         trainer.on_progress = report.training
         spark = self.start_spark(report)
         report.phase("training")
-        model = trainer.train(spark.read.parquet(spark_url(data)), checkpoint=self._checkpoint())
-        return Trained(model, trainer.history, trainer.report)
+        rows = spark.read.parquet(spark_url(data))
+        model = trainer.train(rows, checkpoint=self._checkpoint(), stop=self.stop)
+        told = trainer.report
+        if told["stopped"] and told["rows_merged"] < told["rows"] * trainer.num_epoch:
+            raise TrainingStopped(told["stopped"])
+        return Trained(model, trainer.history, told)
 
     def _checkpoint(self) -> Checkpoint | None:
         """Beside the result, under a name that counts for nothing; gone when that is there."""

@@ -96,6 +96,7 @@ tr.total > * { border-top: 1px solid var(--rule) !important; font-weight: 600; }
 .compare b { color: var(--accent); font-weight: 700; }
 .compare b::after { content: " \\2605"; font-size: .75em; }
 .compare .failed { color: var(--series-6); font-style: italic; }
+.compare .stopped { color: var(--muted); font-style: italic; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.25rem; margin: 0 0 1rem;
   padding: 0; font-size: .9375rem; }
 .legend li { display: flex; align-items: center; gap: .5rem; overflow-wrap: anywhere; }

@@ -65,7 +65,7 @@ def goal(experiment: Experiment) -> Goal:
         raise ConfigError(f"sweep.objective = {objective!r}: of {kind} there are {known}")
     trained = ["loss", *training_metrics(experiment)]
     watched = spec.watch or (objective if objective in trained else "loss")
-    if watched not in trained:
+    if _plain(watched) not in map(_plain, trained):
         raise ConfigError(
             f"sweep.watch = {watched!r}: the training measures {', '.join(trained)}: add it to "
             "train.metrics, or watch one of these"
@@ -77,6 +77,11 @@ def goal(experiment: Experiment) -> Goal:
             "set sweep.percentile = 100, or train here"
         )
     return Goal(objective, watched)
+
+
+def _plain(metric: str) -> str:
+    """Keras calls BinaryAccuracy binary_accuracy in its results."""
+    return metric.lower().replace("_", "")
 
 
 def _check_one_loss(spec: SweepSpec, objective: str, watched: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-from distkeras.errors import TrainingDiverged, TrainingStopped
+from distkeras.errors import ConfigError, TrainingDiverged, TrainingStopped
 from distkeras.storage import Place, read_json
 from tasks.base import ExperimentTask
 from tasks.evaluate import Evaluate
@@ -135,8 +135,12 @@ class Trial(ExperimentTask):
 
 def _curve(place: Place, measure: str, size: float) -> dict[int, float]:
     from distkeras.history import read_history
+    from distkeras.report.curves import measures
 
     history = read_history(place / "history.parquet")
+    if measure not in history.column_names:
+        known = ", ".join(measures(history))
+        raise ConfigError(f"sweep.watch = {measure!r}: {place} has measured {known}")
     curve = Curve(size)
     for rows, value in zip(
         history["samples"].to_pylist(), history[measure].to_pylist(), strict=True

@@ -12,7 +12,7 @@ from tasks.base import ExperimentTask
 from tasks.config import load_experiment
 from tasks.goal import Goal
 from tasks.search import Drawn, Outcome, Search, Stopped
-from tests.tasks.workspace import Workspace
+from tests.tasks.workspace import REPOSITORY, Workspace
 
 TABLE = """
 [train.worker_optimizer]
@@ -103,11 +103,22 @@ class TestSpace:
             Sweep(config="config.toml", set=(override,))
         assert said in str(caught.value)
 
+    def test_there_must_be_something_to_search(self) -> None:
+        config = Path("config.toml").read_text()
+        Path("config.toml").write_text(config[: config.index("[sweep]")])
+        with pytest.raises(ConfigError, match=r"config\.toml: nothing to search: the file has no"):
+            Sweep(config="config.toml")
+
     def test_losses_of_several_kinds_are_not_compared(self) -> None:
         both = 'sweep.space.train.loss=["mse", "categorical_crossentropy"]'
         Sweep(config="config.toml", set=(both,))
         with pytest.raises(ConfigError, match=r"sweep\.watch is loss"):
             Sweep(config="config.toml", set=(both, "sweep.watch=loss"))
+
+
+def test_the_example_can_be_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert Sweep(config="configs/sweep.toml").number == 16
 
 
 class TestSearch:

@@ -145,7 +145,11 @@ def side_by_side(
             marked[shown.index("seconds_to_target")] = "not reached"
         said = [column[number_] for column in (about or {}).values()]
         cells.append([plain(one.name), *said, *marked])
-    made = table([head, *(about or {}), *(_HEADS[key] for key in shown)], cells, "compare")
+    made = table(
+        [head, *(about or {}), *(_HEADS[key] for key in shown)],
+        cells,
+        "compare tried" if about else "compare",
+    )
     return f'<h2>Side by side</h2><div class="card">{made}{_notes(competitors, target)}</div>'
 
 

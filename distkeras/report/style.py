@@ -93,6 +93,7 @@ tr.total > * { border-top: 1px solid var(--rule) !important; font-weight: 600; }
 .compare th:first-child { position: sticky; left: 0; background: var(--card);
   min-width: 7.5rem; max-width: 15rem; white-space: normal; overflow-wrap: break-word;
   padding-right: .75rem; }
+.compare.tried th:first-child { min-width: 2.5rem; }
 .compare b { color: var(--accent); font-weight: 700; }
 .compare b::after { content: " \\2605"; font-size: .75em; }
 .compare .failed { color: var(--series-6); font-style: italic; }

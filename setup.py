@@ -3,6 +3,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PUNCHCARD = ["fastapi>=0.115", "uvicorn>=0.30"]
+SWEEP = ["optuna>=4"]
 
 setup(
     name="distkeras",
@@ -47,8 +48,11 @@ setup(
         "kerberos": ["requests-kerberos>=0.14"],
         # The Punchcard server; its client needs no more than the library.
         "punchcard": PUNCHCARD,
+        # The task Sweep.
+        "sweep": SWEEP,
         "test": [
             *PUNCHCARD,
+            *SWEEP,
             "hypothesis>=6",
             # The notebook among the examples is executed: by nbclient, in a kernel of its own.
             "ipykernel>=6.29",

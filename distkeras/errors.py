@@ -24,6 +24,7 @@ __all__ = [
     "Superseded",
     "TrainingDiverged",
     "TrainingError",
+    "TrainingStopped",
     "WorkerFailed",
 ]
 
@@ -66,6 +67,10 @@ class CallbackFailed(TrainingError):  # noqa: N818
 
 class TrainingDiverged(TrainingError):  # noqa: N818
     """A loss or a weight became NaN or infinite."""
+
+
+class TrainingStopped(TrainingError):  # noqa: N818
+    """A condition ended the training before its end, where only a whole one is wanted."""
 
 
 class IncompleteTraining(TrainingError):  # noqa: N818

@@ -15,7 +15,7 @@ from distkeras.conversation import Record
 from distkeras.server import ParameterServer
 from distkeras.stopping import Validated
 
-__all__ = ["History", "PhaseClock", "Progress", "progress"]
+__all__ = ["History", "PhaseClock", "Progress", "progress", "read_history"]
 
 #: Windows over which the loss in a progress line is averaged.
 RECENT = 50
@@ -80,6 +80,17 @@ class History:
         written = pa.BufferOutputStream()
         pq.write_table(self.to_arrow(), written)
         storage.write_bytes(path, written.getvalue().to_pybytes())
+
+
+def read_history(path: storage.Url) -> pa.Table:
+    """The table that ``History.to_parquet`` has written.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    from pyarrow.parquet import read_table
+
+    return read_table(pa.BufferReader(storage.read_bytes(path)))
 
 
 class Progress(NamedTuple):

@@ -131,7 +131,9 @@ class Monitor:
             return
         if self.validation is not None and self._due(self.validation):
             self._validate(self.validation)
-        standing = Standing(self.server.now() - self._began, self._loss(), self.validations)
+        seconds, server = self.server.now() - self._began, self.server
+        windows = (server.history, server.metrics, self.rows)
+        standing = Standing(seconds, self._loss(), self.validations, *windows)
         reasons = (self._stopped, *(one.reason(standing) for one in self.conditions))
         reason = next(filter(None, reasons), "")
         if reason:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from distkeras.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distkeras.conversation import Record
 
 __all__ = [
     "Deadline",
@@ -60,11 +63,17 @@ class Standing(NamedTuple):
         seconds: since it began.
         loss: mean of the latest windows; NaN while there are too few of them.
         validations: so far.
+        windows: merged so far, in the order of merging.
+        metrics: the names of a window's metrics, the loss first.
+        rows: in one epoch.
     """
 
     seconds: float
     loss: float = nan
     validations: Sequence[Validated] = ()
+    windows: Sequence[Record] = ()
+    metrics: Sequence[str] = ()
+    rows: int = 0
 
 
 class StopCondition(Protocol):

@@ -9,8 +9,9 @@ from tasks.compare import Compare
 from tasks.evaluate import Evaluate
 from tasks.preprocess import Preprocess
 from tasks.status import Status
+from tasks.sweep import Sweep
 from tasks.train import Train
 
-__all__ = ["Clean", "Compare", "Evaluate", "Preprocess", "Status", "Train"]
+__all__ = ["Clean", "Compare", "Evaluate", "Preprocess", "Status", "Sweep", "Train"]
 
 console.install()

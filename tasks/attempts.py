@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import luigi
@@ -18,7 +19,7 @@ from tasks.base import ExperimentTask
 __all__ = ["attempt"]
 
 
-def attempt(tasks: Mapping[str, ExperimentTask]) -> dict[str, str]:
+def attempt(tasks: Mapping[str, ExperimentTask], summary: bool = True) -> dict[str, str]:
     """Runs tasks, and those before them, each as far as it gets.
 
     They are ordinary tasks of a luigi of their own, with the scheduler and the number of workers
@@ -27,6 +28,7 @@ def attempt(tasks: Mapping[str, ExperimentTask]) -> dict[str, str]:
 
     Args:
         tasks: by a name each.
+        summary: whether luigi's log sums up which of them ran.
 
     Returns:
         Why those did not complete that did not, in one line each.
@@ -35,8 +37,23 @@ def attempt(tasks: Mapping[str, ExperimentTask]) -> dict[str, str]:
         return {}
     asked = _Asked()
     _free_forking()
-    luigi.build([*tasks.values()], asked)
+    with nullcontext() if summary else _no_summary():
+        luigi.build([*tasks.values()], asked)
     return {name: asked.why(task) for name, task in tasks.items() if not task.complete()}
+
+
+@contextmanager
+def _no_summary() -> Iterator[None]:
+    logger = logging.getLogger("luigi-interface")
+
+    def shown(record: logging.LogRecord) -> bool:
+        return "Execution Summary" not in record.getMessage()
+
+    logger.addFilter(shown)
+    try:
+        yield
+    finally:
+        logger.removeFilter(shown)
 
 
 def _free_forking() -> None:

@@ -116,6 +116,12 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
         if not self.complete():
             raise StorageError(f"{self.output()}: stands there without {MANIFEST}: remove it")
 
+    def run_within(self, other: ExperimentTask) -> None:
+        """Runs as a part of another task, which luigi shows in its place."""
+        for told in ("set_tracking_url", "set_status_message", "set_progress_percentage"):
+            setattr(self, told, getattr(other, told))
+        self.run()
+
     def on_failure(self, exception: BaseException) -> Any:
         """What the visualiser shows: our errors as one line, others with their traceback."""
         if isinstance(exception, DistkerasError):

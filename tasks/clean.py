@@ -18,11 +18,12 @@ __all__ = ["Clean"]
 class Clean(luigi.Task):  # type: ignore[misc]
     """Removes results to which none of the given configs refers, after asking.
 
-    A result goes if one of the given configs made it, none of them refers to it (by itself, or by
-    its ``[compare]``), and nothing that stays was made from it. Results of configs that are not
-    given stay; with ``others`` they go, too. Beside results only what a task of a process that is
-    gone was writing is removed and, with ``others``, checkpoints and reports of what no config
-    refers to. Nothing else is touched: no other folder or file, nothing behind a link.
+    A result goes if one of the given configs made it, none of them refers to it (by itself, by its
+    ``[compare]`` or by its ``[sweep]``), and nothing that stays was made from it. Results of
+    configs that are not given stay; with ``others`` they go, too. Beside results only what a task
+    of a process that is gone was writing is removed and, with ``others``, checkpoints and reports
+    of what no config refers to. Nothing else is touched: no other folder or file, nothing behind a
+    link.
 
     Raises:
         DistkerasError: one line that names the file, key, or path.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from distkeras.errors import ConfigError, DistkerasError, TrainingError
-from distkeras.storage import Place, files_of, locate, publish, read_bytes, read_json, write_json
+from distkeras.errors import ConfigError
+from distkeras.storage import Place, write_json
 from tasks.attempts import attempt
-from tasks.base import ExperimentTask
 from tasks.evaluate import Evaluate
 from tasks.parameters import RepeatedParameter
 from tasks.progress import Reporter
-from tasks.target import MANIFEST
+from tasks.reporting import ReportingTask, competitor, varied
 from tasks.variants import Variant, listed_variants, table_variants
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Compare"]
 
 
-class Compare(ExperimentTask):
+class Compare(ReportingTask):
     """``report.html``, ``report.json`` and ``manifest.json``.
 
     What it compares are Evaluate tasks, which it runs itself: not as requirements, because luigi
@@ -32,6 +30,7 @@ class Compare(ExperimentTask):
     """
 
     code_version = 2
+    parts_name = "variants"
 
     set_list = RepeatedParameter(
         default=(),
@@ -70,7 +69,8 @@ class Compare(ExperimentTask):
         """
         made: dict[str, Evaluate] = {}
         for variant in self.variants:
-            task = self._evaluation(variant)
+            whose = f"compare: variant {variant.name!r}"
+            task = varied(self, variant.overrides, whose)
             for name, other in made.items():
                 if other.key == task.key:
                     raise ConfigError(
@@ -79,27 +79,19 @@ class Compare(ExperimentTask):
             made[variant.name] = task
         return made
 
-    def run(self) -> None:
-        """Runs the variants, then compares those that are there."""
-        try:
-            failures = attempt(self.evaluations)
-        except KeyboardInterrupt:
-            self._interrupted()
-        if failures:
-            self._report_partly(failures)
-        super().run()
-        files_of(self.partial).discard(str(self.partial))
-        print(f"Compare: {self.output().place / 'report.html'}", file=sys.stderr)
-
     @property
-    def partial(self) -> Place:
-        """Where the report is while a variant has failed."""
-        return locate(f"{self.output().url}.partial")
+    def number(self) -> int:
+        """The variants."""
+        return len(self.variants)
+
+    def run_others(self) -> Mapping[str, str]:
+        """Runs the variants; why those failed that did."""
+        return attempt(self.evaluations)
 
     def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Writes the report of all variants."""
         report.phase("writing the report")
-        self._write(staging, {})
+        self.write(staging, {})
         return {
             "variants": {
                 variant.name: {"overrides": list(variant.overrides), "evaluate": str(task.output())}
@@ -108,32 +100,8 @@ class Compare(ExperimentTask):
             "set_list": list(self.set_list),
         }
 
-    def _evaluation(self, variant: Variant) -> Evaluate:
-        for override in variant.overrides:
-            if override.partition("=")[0].strip().split(".")[0] in ("output", "compare"):
-                raise ConfigError(f"compare: variant {variant.name!r}: {override}: cannot vary")
-        try:
-            return Evaluate(config=self.config, set=(*self.set, *variant.overrides))
-        except DistkerasError as error:
-            said = str(error).removeprefix(f"{self.config}: ").removeprefix("--set ")
-            raise type(error)(f"compare: variant {variant.name!r}: {said}") from error
-
-    def _report_partly(self, failures: Mapping[str, str]) -> None:
-        """Writes the report of the variants that are there.
-
-        Raises:
-            TrainingError: always, with what failed.
-        """
-        files_of(self.partial).discard(str(self.partial))
-        with publish(self.partial) as staging:
-            self._write(staging, failures)
-        whose = "; ".join(f"{name}: {why}" for name, why in failures.items())
-        raise TrainingError(
-            f"{len(failures)} of {len(self.variants)} variants failed: {whose}; "
-            f"the report: {self.partial / 'report.html'}"
-        )
-
-    def _write(self, staging: Place, failures: Mapping[str, str]) -> None:
+    def write(self, staging: Place, failures: Mapping[str, str]) -> None:
+        """The report of the variants that are there."""
         from distkeras.report import write_comparison
 
         competitors = [self._competitor(variant, failures) for variant in self.variants]
@@ -142,22 +110,8 @@ class Compare(ExperimentTask):
         write_json(staging / "report.json", found)
 
     def _competitor(self, variant: Variant, failures: Mapping[str, str]) -> Competitor:
-        from pyarrow import BufferReader
-        from pyarrow.parquet import read_table
-
         from distkeras.report import Competitor
 
         if variant.name in failures:
             return Competitor(variant.name, variant.overrides, failed=failures[variant.name])
-        evaluate = self.evaluations[variant.name]
-        trained = evaluate.requires()["train"].output().place
-        history = read_table(BufferReader(read_bytes(trained / "history.parquet")))
-        return Competitor(
-            variant.name,
-            variant.overrides,
-            metrics=read_json(evaluate.output().place / "metrics.json"),
-            history=history,
-            trained=read_json(trained / MANIFEST),
-            # The same wherever the whole of the output is moved to.
-            report=f"../../{evaluate.task_family}/{evaluate.key}/report.html",
-        )
+        return competitor(variant.name, variant.overrides, self.evaluations[variant.name])

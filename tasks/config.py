@@ -15,6 +15,7 @@ from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
+from tasks.space import SweepSpec
 from tasks.tables import ModelSpec, OptimizerSpec, Section, SubmitSpec
 from tasks.variants import CompareSpec
 
@@ -221,6 +222,7 @@ class Experiment(Section):
     train: TrainSpec
     evaluate: EvaluateSpec = EvaluateSpec()
     compare: CompareSpec = CompareSpec()
+    sweep: SweepSpec | None = None
 
     @field_validator("output")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from distkeras.lean_keras import import_keras
-from distkeras.storage import Place, load_model, read_bytes, read_json, spark_url, write_json
+from distkeras.storage import Place, load_model, read_json, spark_url, write_json
 from tasks.base import ExperimentTask
 from tasks.keys import evaluate_parts
 from tasks.preprocess import Preprocess
@@ -33,8 +33,13 @@ class Evaluate(ExperimentTask):
         """The model and the test split."""
         return {
             "preprocess": Preprocess(**self.arguments()),
-            "train": Train(**self.arguments()),
+            "train": self.training,
         }
+
+    @property
+    def training(self) -> Train:
+        """The task that makes the model."""
+        return Train(**self.arguments())
 
     def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Predicts the test split, measures and reports."""
@@ -76,13 +81,9 @@ class Evaluate(ExperimentTask):
         return read
 
     def _write_report(self, staging: Place, metrics: dict[str, Any]) -> None:
-        from pyarrow import BufferReader
-        from pyarrow.parquet import read_table
-
+        from distkeras.history import read_history
         from distkeras.report import write_report
 
         made = {name: read_json(target.place / MANIFEST) for name, target in self.input().items()}
-        history = read_table(
-            BufferReader(read_bytes(self.input()["train"].place / "history.parquet"))
-        )
+        history = read_history(self.input()["train"].place / "history.parquet")
         write_report(staging / "report.html", metrics, history, made)

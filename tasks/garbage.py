@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distkeras.errors import StorageError
-from distkeras.storage import Place, abandoned, files_below, locate, spark_url
+from distkeras.storage import Place, abandoned, files_below, locate, read_json, spark_url
 from tasks.inventory import FAMILIES, Result, names, results
 from tasks.plan import steps
+from tasks.target import MANIFEST
 
 __all__ = ["Useless", "useless"]
 
@@ -101,6 +102,10 @@ def _upstream(result: Result) -> Iterator[str]:
     parts = result.about["depends_on"]
     yield from (parts.get("upstream") or {}).values()
     yield from (key for _, key in parts.get("variants") or [])
+    if result.family == "Sweep":
+        # Which they would be was not known before they had run.
+        for trial in read_json(result.place / MANIFEST).get("trials") or []:
+            yield from (trial["trial"], trial["evaluate"])
 
 
 def _described(result: Result) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from tasks.base import ExperimentTask
 from tasks.compare import Compare
 from tasks.inventory import results
+from tasks.sweep import Sweep
 
 __all__ = ["reason"]
 
@@ -51,6 +52,8 @@ def _differences(task: ExperimentTask, before: Mapping[str, Any]) -> Iterator[st
     if isinstance(task, Compare):
         yield from _variants(task, before.get("variants"))
     yield from _leaves("compare.target", before.get("target"), now.get("target"))
+    if isinstance(task, Sweep):
+        yield from _searched(task, before)
 
 
 def _leaves(key: str, before: Any, now: Any) -> Iterator[str]:
@@ -72,6 +75,14 @@ def _shown(value: Any) -> str:
 def _changed(before: Any, now: Any) -> list[str]:
     old, new = before or {}, now or {}
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def _searched(task: Sweep, before: Mapping[str, Any]) -> Iterator[str]:
+    if (
+        before.get("config") == task.parts["config"]
+        and before.get("corners") != task.parts["corners"]
+    ):
+        yield "what it varies has changed"
 
 
 def _variants(task: Compare, before: Any) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from distkeras.preprocessing.preprocessor import Preprocessor
     from distkeras.trainers import Trainer
 
-__all__ = ["make_model", "make_trainer"]
+__all__ = ["make_model", "make_trainer", "training_metrics"]
 
 
 def make_model(experiment: Experiment, preprocessor: Preprocessor) -> Any:
@@ -54,14 +54,15 @@ def make_trainer(experiment: Experiment, model: Any) -> Trainer:
 
     spec = experiment.train
     optimizer = spec.worker_optimizer.to_keras()
-    metrics = _metrics(experiment)
+    metrics = training_metrics(experiment)
     # The trainer does this too, but only when Spark runs already.
     compiled_copy(model, CompileArguments(optimizer, spec.loss, metrics))
     trainer = TRAINERS[spec.trainer]
     return trainer(model, optimizer, spec.loss, metrics, **spec.trainer_arguments())
 
 
-def _metrics(experiment: Experiment) -> list[str]:
+def training_metrics(experiment: Experiment) -> list[str]:
+    """The metrics that a training measures beside its loss, by name."""
     given = experiment.train.metrics
     if given is not None:
         return list(given)

@@ -1,4 +1,4 @@
-"""Every step that an experiment and its variants have."""
+"""Every step that an experiment, its variants and its trials have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tasks.base import ExperimentTask
 from tasks.compare import Compare
 from tasks.evaluate import Evaluate
+from tasks.sweep import Sweep
 from tasks.variants import table_variants
 
 __all__ = ["Step", "steps"]
@@ -47,7 +48,28 @@ def steps(config: str, overrides: Sequence[str], set_list: Sequence[str] = ()) -
             for task in dict.fromkeys(_chain(evaluation)):
                 found.setdefault(task, Step(task)).variants.append(name)
         found[compare] = Step(compare)
+    if alone.experiment.sweep is not None:
+        sweep = Sweep(config=config, set=tuple(overrides))
+        for name, task in _trials(sweep):
+            found.setdefault(task, Step(task)).variants.append(name)
+        found[sweep] = Step(sweep)
     return list(found.values())
+
+
+def _trials(sweep: Sweep) -> Iterator[tuple[str, ExperimentTask]]:
+    """The tasks of the trials that are there, and of the first that is not.
+
+    What is drawn after that depends on what becomes of it.
+    """
+    missing = False
+    for one in sweep.tried():
+        if one.task is None or (missing and one.outcome is None):
+            continue
+        missing = missing or one.outcome is None
+        stopped = one.outcome is not None and one.outcome.stopped is not None
+        task = one.task if stopped else one.task.evaluation
+        for each in dict.fromkeys(_chain(task)):
+            yield f"trial {one.drawn.number}", each
 
 
 def _chain(task: ExperimentTask) -> Iterator[ExperimentTask]:

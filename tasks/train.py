@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from distkeras.checkpoints import Checkpoint
+from distkeras.errors import TrainingStopped
 from distkeras.lean_keras import import_keras
-from distkeras.storage import Place, read_bytes, read_json, save_model, spark_url
+from distkeras.storage import Place, read_json, save_model, spark_url
 from tasks.base import ExperimentTask
 from tasks.keys import train_parts
 from tasks.preprocess import Preprocess
@@ -17,6 +18,7 @@ from tasks.target import MANIFEST
 
 if TYPE_CHECKING:
     from distkeras.engines.costs import Costs
+    from distkeras.stopping import StopCondition
     from distkeras.trainers import Trainer
 
 __all__ = ["Train"]
@@ -26,6 +28,8 @@ class Train(ExperimentTask):
     """``model.keras``, ``preprocessor.json``, ``history.parquet`` and ``manifest.json``."""
 
     code_version = 2
+    #: What may end the training before its end: there is no result then. On this machine only.
+    stop: Sequence[StopCondition] = ()
 
     def own_parts(self) -> dict[str, Any]:
         """``[train]`` and the model's source."""
@@ -39,8 +43,16 @@ class Train(ExperimentTask):
         return {**data, "measured": Train(config=self.config, set=(*self.set, *self._alone()))}
 
     def run(self) -> None:
-        """Trains, or goes on training where a killed run was."""
+        """Trains, or goes on training where a killed run was.
+
+        Raises:
+            TrainingStopped: by a condition of ``stop``.
+        """
         super().run()
+        self.forget()
+
+    def forget(self) -> None:
+        """Removes what is kept for a run that goes on: none will."""
         if (checkpoint := self._checkpoint()) is not None:
             checkpoint.remove()
         forget_job(self.output().place)
@@ -77,13 +89,20 @@ class Train(ExperimentTask):
         spark = self.start_spark(report)
         report.phase("training")
         rows = spark.read.parquet(spark_url(data))
+        model, about = self._made(trainer, rows, costs)
+        told = trainer.report
+        if told["stopped"] and told["rows_merged"] < told["rows"] * trainer.num_epoch:
+            raise TrainingStopped(told["stopped"])
+        return Trained(model, trainer.history, told | about)
+
+    def _made(self, trainer: Trainer, rows: Any, costs: Costs | None) -> tuple[Any, dict[str, Any]]:
+        """The model, and what else there is to tell of a simulation."""
         if costs is None:
-            model = trainer.train(rows, checkpoint=self._checkpoint())
-            return Trained(model, trainer.history, trainer.report)
+            return trainer.train(rows, checkpoint=self._checkpoint(), stop=self.stop), {}
         chosen = rows.select(trainer.features_col, trainer.label_col).toArrow()
-        model = trainer.simulate(chosen, costs.conditions(trainer.seed))
+        model = trainer.simulate(chosen, costs.conditions(trainer.seed), stop=self.stop)
         about = {"measured": self.requires()["measured"].key, **costs.told()}
-        return Trained(model, trainer.history, trainer.report | {"simulated": about})
+        return model, {"simulated": about}
 
     def _alone(self) -> Iterator[str]:
         """What makes the simulated training one that its costs can be measured on.
@@ -96,17 +115,13 @@ class Train(ExperimentTask):
             yield "train.rho="
 
     def _costs(self) -> Costs:
-        from pyarrow import BufferReader
-        from pyarrow.parquet import read_table
-
         from distkeras.engines.costs import Costs
-        from distkeras.history import History
+        from distkeras.history import History, read_history
 
         place = self.input()["measured"].place
-        history = read_table(BufferReader(read_bytes(place / "history.parquet")))
+        history = History.from_arrow(read_history(place / "history.parquet"))
         service = read_json(place / MANIFEST)["exchange_cpu_seconds"]
-        batch_size = self.experiment.train.batch_size
-        return Costs.of(History.from_arrow(history).records, batch_size, service)
+        return Costs.of(history.records, self.experiment.train.batch_size, service)
 
     def _checkpoint(self) -> Checkpoint | None:
         """Beside the result, under a name that counts for nothing; gone when that is there."""

@@ -6,19 +6,18 @@ A variant is a name and overrides as ``--set`` has them, so that its tasks are o
 from __future__ import annotations
 
 import itertools
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
 from distkeras.errors import ConfigError
+from tasks.overrides import SECTIONS, leaves, short_names, toml, tree
 from tasks.tables import Section
 
 __all__ = ["CompareSpec", "Variant", "VariantSpec", "listed_variants", "table_variants"]
 
-_SECTIONS = ("preprocess", "train", "evaluate")
 _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
 
 
@@ -48,7 +47,7 @@ class VariantSpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _dotted(cls, given: Any) -> Any:
-        return _tree(given) if isinstance(given, dict) else given
+        return tree(given) if isinstance(given, dict) else given
 
     @field_validator("name")
     @classmethod
@@ -59,8 +58,8 @@ class VariantSpec(Section):
 
     def variant(self) -> Variant:
         """The same as overrides; those of ``set`` come last, and win."""
-        sections = {name: getattr(self, name) for name in _SECTIONS}
-        written = (f"{key}={_toml(value)}" for key, value in _leaves(sections))
+        sections = {name: getattr(self, name) for name in SECTIONS}
+        written = (f"{key}={toml(value)}" for key, value in leaves(sections))
         return Variant(self.name, (*written, *self.set))
 
 
@@ -85,17 +84,17 @@ class CompareSpec(Section):
     @field_validator("grid")
     @classmethod
     def _lists(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for key, values in _leaves(_tree(value)):
+        for key, values in leaves(tree(value)):
             if not isinstance(values, list) or not values:
                 raise ValueError(f"{key} = {values!r}: must be a list of values")
-            if key.split(".")[0] not in _SECTIONS:
-                raise ValueError(f"{key}: only keys of {', '.join(_SECTIONS)} can vary")
+            if key.split(".")[0] not in SECTIONS:
+                raise ValueError(f"{key}: only keys of {', '.join(SECTIONS)} can vary")
         return value
 
 
 def table_variants(spec: CompareSpec) -> list[Variant]:
     """The variants of a ``[compare]`` table: the list, then the grid."""
-    axes = [(key, [_toml(value) for value in values]) for key, values in _leaves(_tree(spec.grid))]
+    axes = [(key, [toml(value) for value in values]) for key, values in leaves(tree(spec.grid))]
     return [*(variant.variant() for variant in spec.variants), *_grid(axes)]
 
 
@@ -130,8 +129,7 @@ def _grid(axes: Sequence[tuple[str, Sequence[str]]]) -> Iterator[Variant]:
     if not axes:
         return
     keys = [key for key, _ in axes]
-    short = [key.rpartition(".")[2] for key in keys]
-    names = short if len(set(short)) == len(short) else keys
+    names = short_names(keys)
     for values in itertools.product(*(values for _, values in axes)):
         pairs = list(zip(names, values, strict=True))
         name = ", ".join(f"{name}={_bare(value)}" for name, value in pairs)
@@ -167,43 +165,3 @@ def _split(text: str, separator: str) -> Iterator[str]:
         else:
             part += letter
     yield from filter(None, [part.strip()])
-
-
-def _tree(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys in quotes with dots, as tables: what TOML does with the same keys without quotes."""
-    tree: dict[str, Any] = {}
-    for key, value in given.items():
-        *parents, last = key.split(".")
-        node = tree
-        for part in parents:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise ValueError(f"{key}: {part} is a value, not a table of keys")
-        old, new = node.get(last), _tree(value) if isinstance(value, dict) else value
-        node[last] = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
-    return tree
-
-
-def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if not isinstance(value, dict):
-            yield above + key, value
-        elif value:
-            yield from _leaves(value, f"{above}{key}.")
-        elif above:
-            yield above + key, {}
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML writes it in one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, dict):
-        return (
-            f"{{{', '.join(f'{_toml(str(key))} = {_toml(each)}' for key, each in value.items())}}}"
-        )
-    if isinstance(value, Iterable):
-        return f"[{', '.join(_toml(each) for each in value)}]"
-    return str(value)

@@ -136,6 +136,23 @@ def test_the_center_is_measured_once_an_epoch() -> None:
     assert [one.measures["val_loss"] for one in monitor.validations] == [1, 1, 3]
 
 
+def test_a_condition_sees_the_windows_and_how_many_rows_an_epoch_has() -> None:
+    seen: list[Standing] = []
+
+    class Looks:
+        def reason(self, standing: Standing) -> str:
+            seen.append(standing._replace(windows=list(standing.windows)))
+            return "enough" if len(standing.windows) == 2 else ""
+
+    server, monitor, _ = watched(conditions=(Looks(),))
+    for n in range(3):
+        server.exchange(update(n, [1, 0, 0]))
+        monitor.look()
+    assert [sum(window.samples for window in one.windows) for one in seen] == [4, 8]
+    assert {(one.metrics[0], one.rows) for one in seen} == {("loss", 8)}
+    assert server.stopped == "enough"
+
+
 def test_the_center_is_measured_by_the_clock_if_it_has_changed() -> None:
     server, monitor, clock = watched(
         validation=Validation(None, every_epochs=None, every_seconds=10)

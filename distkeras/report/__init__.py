@@ -1,13 +1,22 @@
 """One HTML page that says how good a model is and what made it, or which of several is best.
 
-``write_report`` and ``write_comparison`` need neither Spark nor Keras: they take the measures, the
-history and the manifests that the tasks have written.
+``write_report``, ``write_comparison`` and ``write_search`` need neither Spark nor Keras: they take
+the measures, the history and the manifests that the tasks have written.
 """
 
 from __future__ import annotations
 
 from distkeras.report.comparison import write_comparison
 from distkeras.report.page import write_report
+from distkeras.report.search import Axis, Candidate, Quest, write_search
 from distkeras.report.standings import Competitor
 
-__all__ = ["Competitor", "write_comparison", "write_report"]
+__all__ = [
+    "Axis",
+    "Candidate",
+    "Competitor",
+    "Quest",
+    "write_comparison",
+    "write_report",
+    "write_search",
+]

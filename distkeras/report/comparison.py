@@ -26,7 +26,7 @@ from distkeras.report.standings import (
 )
 from distkeras.report.style import whole_page
 
-__all__ = ["write_comparison"]
+__all__ = ["failed", "origins", "side_by_side", "write_comparison"]
 
 _HEADS = {
     "accuracy": "Accuracy",
@@ -67,12 +67,12 @@ def write_comparison(
         f'<header><p class="over">distkeras: {len(rows)} variants of one experiment</p>'
         f"<h1>{escape(name)}</h1></header>",
         _headline(competitors, rows, tops),
-        _table(competitors, rows, tops, target),
-        *_failed(competitors),
+        side_by_side(competitors, rows, tops, target),
+        *failed(competitors),
         *courses(competitors, rows, target),
         *by_number(competitors, rows),
         *results(competitors, rows, tops),
-        *_made(config, competitors),
+        *origins(config, competitors),
     ]
     storage.write_bytes(path, whole_page(f"{escape(name)}: comparison", body).encode())
     return _json(competitors, rows, tops, target)
@@ -106,8 +106,8 @@ def _headline(
 ) -> str:
     key = ranked_by(rows)
     won = tops.get(key, [])
-    failed = sum(bool(one.failed) for one in competitors)
-    also = f" {failed} of {len(rows)} variants failed." if failed else ""
+    lost = sum(bool(one.failed) for one in competitors)
+    also = f" {lost} of {len(rows)} variants failed." if lost else ""
     if not won:
         return f'<div class="lead"><span>No variant is ahead of the others.{also}</span></div>'
     names = ", ".join(plain(competitors[each].name) for each in won)
@@ -119,23 +119,41 @@ def _headline(
     )
 
 
-def _table(
+def side_by_side(
     competitors: Sequence[Competitor],
     rows: Rows,
     tops: Mapping[str, Sequence[int]],
-    target: Target | None,
+    target: Target | None = None,
+    head: str = "Variant",
+    about: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
+    """The table with the best marked.
+
+    Args:
+        competitors: in its order.
+        rows: from ``measured``.
+        tops: from ``best``.
+        target: as ``write_comparison`` has it.
+        head: what a competitor is called.
+        about: further columns behind the names: HTML of the cells, by that of the head.
+    """
     shown = [key for key in BETTER if known(rows, key) or (key == "seconds_to_target" and target)]
     cells = []
     for number_, (one, row) in enumerate(zip(competitors, rows, strict=True)):
         marked = [_cell(key, row[key], number_ in tops.get(key, ())) for key in shown]
-        if one.failed:
-            marked = ['<span class="failed">failed</span>', *[NONE] * (len(shown) - 1)]
+        if not one.there:
+            word = "failed" if one.failed else "stopped"
+            marked = [f'<span class="{word}">{word}</span>', *[NONE] * (len(shown) - 1)]
         elif target and row["seconds_to_target"] is None:
             marked[shown.index("seconds_to_target")] = "not reached"
         mark = "<i>simulated</i>" if one.simulated else ""
-        cells.append([f"{plain(one.name)} {mark}".strip(), *marked])
-    made = table(["Variant", *(_HEADS[key] for key in shown)], cells, "compare")
+        said = [column[number_] for column in (about or {}).values()]
+        cells.append([f"{plain(one.name)} {mark}".strip(), *said, *marked])
+    made = table(
+        [head, *(about or {}), *(_HEADS[key] for key in shown)],
+        cells,
+        "compare tried" if about else "compare",
+    )
     return f'<h2>Side by side</h2><div class="card">{made}{_notes(competitors, target)}</div>'
 
 
@@ -160,12 +178,12 @@ def _notes(competitors: Sequence[Competitor], target: Target | None) -> str:
     if target:
         said.append(f"Target: a training {plain(target[0])} of {number(target[1])}.")
     if not same_loss(competitors):
-        said.append("The variants minimize different losses, so their values cannot be compared.")
+        said.append("They minimize different losses, so their values cannot be compared.")
     if any(one.simulated for one in competitors):
         said.append("Simulated: virtual seconds, which compete with no real ones.")
     if _together(competitors):
         said.append(
-            "Some variants were trained at the same time: where they shared a machine, their times "
+            "Some of them were trained at the same time: where they shared a machine, their times "
             "are those of a shared machine."
         )
     return f'<p class="note">{" ".join(said)}</p>'
@@ -181,13 +199,15 @@ def _together(competitors: Sequence[Competitor]) -> bool:
     return any(later[0] < sooner[1] for sooner, later in itertools.pairwise(spans))
 
 
-def _failed(competitors: Sequence[Competitor]) -> Iterator[str]:
-    failed = [(plain(one.name), plain(one.failed)) for one in competitors if one.failed]
-    if failed:
-        yield f'<h2>Failed</h2><div class="card">{definitions(failed, "facts apart")}</div>'
+def failed(competitors: Sequence[Competitor]) -> Iterator[str]:
+    """Why those failed that did."""
+    found = [(plain(one.name), plain(one.failed)) for one in competitors if one.failed]
+    if found:
+        yield f'<h2>Failed</h2><div class="card">{definitions(found, "facts apart")}</div>'
 
 
-def _made(config: str, competitors: Sequence[Competitor]) -> Iterator[str]:
+def origins(config: str, competitors: Sequence[Competitor]) -> Iterator[str]:
+    """What sets them apart, with links to their own reports."""
     pairs = [(plain(one.name), _origin(one)) for one in competitors]
     shown = definitions([("Config", plain(config)), *pairs], "facts apart")
     yield f'<h2>What sets them apart</h2><div class="card">{shown}</div>'

@@ -60,6 +60,7 @@ class Competitor:
         history: as ``History.to_arrow`` gives it; None where it failed.
         trained: the manifest of its training.
         failed: why there is nothing of it; empty where there is.
+        stopped: why its training was ended before its end, so that there is no model; likewise.
         report: the address of its own report, as seen from the comparison; empty for none.
     """
 
@@ -70,6 +71,12 @@ class Competitor:
     trained: Mapping[str, Any] = field(default_factory=dict)
     failed: str = ""
     report: str = ""
+    stopped: str = ""
+
+    @property
+    def there(self) -> bool:
+        """Whether there are numbers of it."""
+        return not (self.failed or self.stopped)
 
     @property
     def simulated(self) -> Mapping[str, Any]:
@@ -117,7 +124,7 @@ def best(rows: Rows, loss: bool = True, simulated: Sequence[bool] = ()) -> dict[
 
 def same_loss(competitors: Sequence[Competitor]) -> bool:
     """Whether all have minimized the same loss, so that their losses can be compared."""
-    configs = (one.trained.get("config") or {} for one in competitors if not one.failed)
+    configs = (one.trained.get("config") or {} for one in competitors if one.there)
     return len({config.get("loss") for config in configs}) < 2
 
 

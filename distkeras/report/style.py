@@ -93,12 +93,14 @@ tr.total > * { border-top: 1px solid var(--rule) !important; font-weight: 600; }
 .compare th:first-child { position: sticky; left: 0; background: var(--card);
   min-width: 7.5rem; max-width: 15rem; white-space: normal; overflow-wrap: break-word;
   padding-right: .75rem; }
+.compare.tried th:first-child { min-width: 2.5rem; }
 .compare b { color: var(--accent); font-weight: 700; }
 .compare b::after { content: " \\2605"; font-size: .75em; }
 .compare th i { font-size: .8em; color: var(--muted); display: block; }
 .costs th:first-child { white-space: normal; max-width: none; min-width: 8rem; }
 .costs thead th { white-space: normal; }
 .compare .failed { color: var(--series-6); font-style: italic; }
+.compare .stopped { color: var(--muted); font-style: italic; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.25rem; margin: 0 0 1rem;
   padding: 0; font-size: .9375rem; }
 .legend li { display: flex; align-items: center; gap: .5rem; overflow-wrap: anywhere; }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from distkeras.errors import ConfigError
-from tasks import Compare, Train
+from tasks import Compare, Sweep, Train
 from tasks.base import ExperimentTask
 from tasks.config import load_experiment
 from tasks.variants import Variant, listed_variants, table_variants
@@ -226,14 +226,16 @@ def test_a_wrong_table_is_named(table: str, expected: str) -> None:
     assert expected in said
 
 
-def test_what_a_reader_may_copy_can_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of the documentation, and the line of the config that is a comment."""
+def test_what_a_reader_may_copy_can_be_compared_and_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The examples of the documentation, and the line of the config that is a comment."""
     magic = (REPOSITORY / "configs" / "magic.toml").read_text()
-    (example,) = re.findall(
+    compared, searched = re.findall(
         r"^```toml\n(.*?)^```", (REPOSITORY / "docs" / "experiments.md").read_text(), re.M | re.S
     )
     texts = {
-        "example.toml": magic[: magic.index("[compare]")] + example,
+        "example.toml": magic[: magic.index("[compare]")] + compared + searched,
         "magic.toml": magic.replace("# grid.", "grid."),
     }
     folder = Path.cwd()
@@ -243,3 +245,4 @@ def test_what_a_reader_may_copy_can_be_compared(monkeypatch: pytest.MonkeyPatch)
         (folder / name).write_text(text)
         counts[name] = len(Compare(config=str(folder / name)).evaluations)
     assert counts == {"example.toml": 7, "magic.toml": 5}
+    assert Sweep(config=str(folder / "example.toml")).number == 16

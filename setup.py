@@ -3,6 +3,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PUNCHCARD = ["fastapi>=0.115", "uvicorn>=0.30"]
+# The client of MLflow, and what it needs for a database without a server.
+MLFLOW = ["alembic>=1.13", "mlflow-skinny>=3", "sqlalchemy>=2"]
+TENSORBOARD = ["tensorboard>=2.18"]
 
 setup(
     name="distkeras",
@@ -45,10 +48,15 @@ setup(
         # Not among those of "test": it has wheels for few systems.
         "fuzz": ["atheris>=2.3"],
         "kerberos": ["requests-kerberos>=0.14"],
+        "mlflow": MLFLOW,
         # The Punchcard server; its client needs no more than the library.
         "punchcard": PUNCHCARD,
+        # Shows the event files; they are written without it.
+        "tensorboard": TENSORBOARD,
         "test": [
+            *MLFLOW,
             *PUNCHCARD,
+            *TENSORBOARD,
             "hypothesis>=6",
             "mypy>=1.11",
             "pytest>=8",

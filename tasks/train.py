@@ -10,6 +10,7 @@ from distkeras.lean_keras import import_keras
 from distkeras.storage import Place, save_model, spark_url
 from tasks.base import ExperimentTask
 from tasks.keys import train_parts
+from tasks.observing import observers
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
 from tasks.submit import Submission, Trained, forget_job
@@ -65,13 +66,26 @@ class Train(ExperimentTask):
 
     def _trained(self, make: Callable[[], Trainer], data: Place, report: Reporter) -> Trained:
         if (spec := self.experiment.train.submit) is not None:
-            return Submission(spec, self.output().place, report).train(make, data)
+            trained = Submission(spec, self.output().place, report).train(make, data)
+            self._show(trained)
+            return trained
         trainer = make()
         trainer.on_progress = report.training
         spark = self.start_spark(report)
         report.phase("training")
-        model = trainer.train(spark.read.parquet(spark_url(data)), checkpoint=self._checkpoint())
+        model = trainer.train(
+            spark.read.parquet(spark_url(data)),
+            checkpoint=self._checkpoint(),
+            observers=observers(self),
+        )
         return Trained(model, trainer.history, trainer.report)
+
+    def _show(self, trained: Trained) -> None:
+        """Shows what was trained elsewhere."""
+        from distkeras.observers.following import shown
+
+        for observer in observers(self):
+            shown(trained.history, observer, str(trained.report["run"]))
 
     def _checkpoint(self) -> Checkpoint | None:
         """Beside the result, under a name that counts for nothing; gone when that is there."""

@@ -15,8 +15,7 @@ class Beginning(NamedTuple):
 
     Attributes:
         run: what the log calls this training.
-        rows: rows that an earlier process has merged, and told its observers of; 0 for a training
-            that begins anew.
+        rows: rows that an earlier process has merged; 0 for a training that begins anew.
         metrics: the names of a window's metrics, the loss first.
     """
 
@@ -41,8 +40,11 @@ class Observer(Protocol):
     def patience(self) -> float:
         """Seconds that the end of a training may wait for it."""
 
-    def open(self, beginning: Beginning) -> None:
+    def open(self, beginning: Beginning) -> int:
         """Before the first window, in the driver's own thread: is not to wait for anybody.
+
+        Returns:
+            So many of ``beginning.rows`` it shows already, and needs no points of.
 
         Raises:
             DistkerasError: nothing could ever be shown; ends the training before it begins.

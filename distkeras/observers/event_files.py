@@ -58,21 +58,25 @@ class EventFiles:
     def __init__(self, folder: Url, finest: float = 0.1, patience: float = 10.0) -> None:
         self.folder = local_folder(folder)
         self.finest, self.patience = finest, patience
-        self._beginning = Beginning("", 0, ())
+        self._run, self._shown = "", 0
         self._files: dict[str, Any] = {}
         self._described: set[tuple[str, str]] = set()
 
-    def open(self, beginning: Beginning) -> None:
+    def open(self, beginning: Beginning) -> int:
         """See ``Observer``.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        self._beginning, self._files, self._described = beginning, {}, set()
-        earlier = [path.name for path in self.folder.glob("worker-*")]
+        self._run, self._files, self._described = beginning.run, {}, set()
+        runs = [CENTER, *(path.name for path in self.folder.glob("worker-*"))]
         with _told(self.folder):
-            for run in (CENTER, *earlier):
+            kept = {run: _cut(self.folder / run, beginning.rows) for run in runs}
+            # What the process before had no time to write is written now.
+            self._shown = kept[CENTER]
+            for run in runs:
                 self._file(run)
+        return self._shown
 
     def take(self, points: Sequence[Point]) -> None:
         """See ``Observer``.
@@ -112,7 +116,7 @@ class EventFiles:
 
     def _file(self, run: str) -> Any:
         if run not in self._files:
-            self._files[run] = _begun(self.folder / run, self._beginning)
+            self._files[run] = _begun(self.folder / run, self._run, self._shown)
         return self._files[run]
 
 
@@ -131,33 +135,39 @@ def local_folder(url: Url) -> Path:
     return place.expanduser()
 
 
-def _begun(folder: Path, beginning: Beginning) -> Any:
-    """A new file in a run's folder."""
+def _begun(folder: Path, run: str, shown: int) -> Any:
+    """A new file in a folder, for what comes after a step."""
     from tensorflow.compat.v1 import Event, SessionLog
     from tensorflow.io import TFRecordWriter
 
     now = time.time()
     folder.mkdir(parents=True, exist_ok=True)
-    for earlier in folder.glob("events.out.tfevents.*"):
-        _cut(earlier, beginning.rows)
     # The readers take the files of a run in the order of their names.
-    name = f"events.out.tfevents.{now:010.0f}.{socket.gethostname()}.{beginning.run}"
+    name = f"events.out.tfevents.{now:010.0f}.{socket.gethostname()}.{run}"
     file = TFRecordWriter(str(folder / name))
     start = SessionLog(status=SessionLog.START)
     # For a TensorBoard that has read what was cut off.
-    again = Event(wall_time=now, step=beginning.rows + 1, session_log=start)
+    again = Event(wall_time=now, step=shown + 1, session_log=start)
     for event in (Event(wall_time=now, file_version=VERSION), again):
         file.write(event.SerializeToString())
     file.flush()
     return file
 
 
-def _cut(file: Path, rows: int) -> None:
-    """Cuts off what was written after a step, and a record that was not written to its end."""
+def _cut(folder: Path, rows: int) -> int:
+    """Cuts off what a run's files have after a step, and what was not written to its end.
+
+    Returns:
+        The last step that they have.
+    """
+    return max((_cut_file(file, rows) for file in folder.glob("events.out.tfevents.*")), default=0)
+
+
+def _cut_file(file: Path, rows: int) -> int:
     from google.protobuf.message import DecodeError
     from tensorflow.compat.v1 import Event
 
-    content, end = file.read_bytes(), 0
+    content, end, last = file.read_bytes(), 0, 0
     while end + FRAME <= len(content):
         (length,) = struct.unpack_from("<Q", content, end)
         record = content[end + HEAD : end + HEAD + length]
@@ -168,7 +178,9 @@ def _cut(file: Path, rows: int) -> None:
         if end + FRAME + length > len(content) or (event.summary.value and event.step > rows):
             break
         end += FRAME + length
+        last = max(last, event.step if event.summary.value else 0)
     os.truncate(file, end)
+    return last
 
 
 @contextmanager

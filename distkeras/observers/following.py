@@ -86,10 +86,9 @@ class _Follower:
 
     def __init__(self, monitor: Monitor, observer: Observer, run: str) -> None:
         self._monitor, self._server, self._observer = monitor, monitor.server, observer
-        self._windows, rows = self._server.resumed
-        self._validations = len(monitor.validations)
-        self._beginning = Beginning(run, rows, tuple(self._server.metrics))
-        self._curves = Curves(self._server.metrics, observer.finest, rows)
+        self._windows = self._validations = self._shown = 0
+        self._beginning = Beginning(run, self._server.resumed[1], tuple(self._server.metrics))
+        self._curves = Curves(self._server.metrics, observer.finest, self._beginning.rows)
         self._ended, self._succeeded = threading.Event(), False
         context = copy_context()
         # A daemon, as an observer that hangs is not to keep the process.
@@ -100,7 +99,7 @@ class _Follower:
         )
 
     def __enter__(self) -> _Follower:
-        self._observer.open(self._beginning)
+        self._shown = self._observer.open(self._beginning)
         self._thread.start()
         return self
 
@@ -120,6 +119,7 @@ class _Follower:
     def _follow(self) -> None:
         try:
             try:
+                self._catch_up()
                 while not self._ended.wait(LOOK_SECONDS):
                     self._look(self._server.now())
                 self._look(inf)
@@ -127,6 +127,20 @@ class _Follower:
                 self._observer.close(self._succeeded)
         except DistkerasError as problem:
             _tell(self._observer, problem)
+
+    def _catch_up(self) -> None:
+        """Shows what an earlier process has merged, and was killed before it was shown."""
+        self._windows, rows = self._server.resumed[0], 0
+        earlier = self._server.history[: self._windows]
+        for known, record in enumerate(earlier):
+            if rows >= self._shown:
+                curves = Curves(self._server.metrics, self._observer.finest, rows)
+                points = [*curves.windows(earlier[known:]), *curves.due(inf)]
+                self._observer.take(points)
+                break
+            rows += record.samples
+        looks = [one.rows <= self._shown for one in self._monitor.validations]
+        self._validations = sum(looks)
 
     def _look(self, now: float) -> None:
         points = list(self._new(now))
@@ -144,4 +158,4 @@ class _Follower:
 
 
 def _tell(observer: Observer, problem: DistkerasError) -> None:
-    log.warning("%s: %s; the training goes on without", observer.name, problem)
+    log.warning("%s: %s; the results do not depend on it", observer.name, problem)

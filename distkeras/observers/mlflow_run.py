@@ -72,9 +72,10 @@ class MlflowRun:
         """See ``Observer``."""
         return f"MLflow at {_without_password(self._order.tracking_uri)}"
 
-    def open(self, beginning: Beginning) -> None:
+    def open(self, beginning: Beginning) -> int:
         """See ``Observer``."""
         self._start(again=beginning.rows > 0)
+        return beginning.rows
 
     def reopen(self) -> None:
         """Goes on with the newest run that has the key, where the training is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,26 @@ def written(folder: Path, run: str, rows: int, losses: dict[int, float]) -> Even
     for step, loss in losses.items():
         files.take([Point(name, step, 1e9, {"loss": loss}) for name in ("center", "worker-0")])
     return files
+
+
+def test_who_goes_on_hears_what_is_still_to_be_shown(tmp_path: Path) -> None:
+    """The checkpoint is at step 80; the killed process had no time to write what is after 50."""
+    assert EventFiles(tmp_path).open(Beginning("none before", 80, ("loss",))) == 0
+    written(tmp_path, "a1", 0, {10: 1.0, 50: 0.5})
+    assert EventFiles(tmp_path).open(Beginning("b2", 80, ("loss",))) == 50
+
+
+def test_a_disk_that_is_full_later_is_one_line(tmp_path: Path) -> None:
+    """The limit of a file's size is what there is of a full disk without being root."""
+    files, limits = EventFiles(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    files.open(Beginning("a run", 0, ("loss",)))
+    points = [Point("center", step, 1e9, {"loss": 0.5}) for step in range(1000)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=rf"^{tmp_path}: .*\Z"):
+            files.take(points)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("url", ["hdfs://name:8020/logs", "s3://bucket/logs"])

@@ -4,6 +4,9 @@ from setuptools import find_packages, setup
 
 PUNCHCARD = ["fastapi>=0.115", "uvicorn>=0.30"]
 SWEEP = ["optuna>=4"]
+# The client of MLflow, and what it needs for a database without a server.
+MLFLOW = ["alembic>=1.13", "mlflow-skinny>=3", "sqlalchemy>=2"]
+TENSORBOARD = ["tensorboard>=2.18"]
 
 setup(
     name="distkeras",
@@ -46,13 +49,18 @@ setup(
         # Not among those of "test": it has wheels for few systems.
         "fuzz": ["atheris>=2.3"],
         "kerberos": ["requests-kerberos>=0.14"],
+        "mlflow": MLFLOW,
         # The Punchcard server; its client needs no more than the library.
         "punchcard": PUNCHCARD,
         # The task Sweep.
         "sweep": SWEEP,
+        # Shows the event files; they are written without it.
+        "tensorboard": TENSORBOARD,
         "test": [
+            *MLFLOW,
             *PUNCHCARD,
             *SWEEP,
+            *TENSORBOARD,
             "hypothesis>=6",
             # The notebook among the examples is executed: by nbclient, in a kernel of its own.
             "ipykernel>=6.29",

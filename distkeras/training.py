@@ -16,6 +16,7 @@ from distkeras.history import History, Progress, progress
 from distkeras.logs import new_run
 from distkeras.measure import Measure
 from distkeras.monitor import Monitor, check_measures
+from distkeras.observers.following import following
 from distkeras.plan import Plan
 from distkeras.server import ParameterServer
 from distkeras.shards.coordinator import Coordinator
@@ -125,12 +126,15 @@ class Training:
         rule, shares = self._trainer.rule.name, self.plan.partitions
         what = f"{rule}, {shares} workers, {self.plan.total} rows in all epochs"
         with training(self.run_id, what, self.server):
-            job = self.plan.job(self.run_id)
-            self.plan.engine.run(job, self.plan.deal, self.server, watch)
-            self._check_complete()
-            self.monitor.finish()
+            with following(self.monitor, self._course.observers, self.run_id):
+                self._trained(watch)
             if self._keeper is not None:
                 self._keeper.finish()
+
+    def _trained(self, watch: Callable[[], None]) -> None:
+        self.plan.engine.run(self.plan.job(self.run_id), self.plan.deal, self.server, watch)
+        self._check_complete()
+        self.monitor.finish()
 
     def _check_complete(self) -> None:
         merged, unfinished = self.server.rows_merged, self.server.unfinished

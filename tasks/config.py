@@ -12,11 +12,12 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from distkeras.errors import ConfigError, StorageError
+from distkeras.observers.event_files import local_folder
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
 from tasks.space import SweepSpec
-from tasks.tables import ModelSpec, OptimizerSpec, Section, SubmitSpec
+from tasks.tables import MlflowSpec, ModelSpec, OptimizerSpec, Section, SubmitSpec
 from tasks.variants import CompareSpec
 
 if sys.version_info >= (3, 11):
@@ -123,7 +124,11 @@ class TrainSpec(Section):
         "the same training has with one real worker, which is trained for that. Saves nothing on "
         "its way.",
     )
-
+    tensorboard: str | None = Field(
+        None,
+        min_length=1,
+        description="A local folder in which each training writes its event files while it runs.",
+    )
     submit: SubmitSpec | None = Field(
         None,
         description="A Punchcard server that is to train in place of this process: its URL, or a "
@@ -156,6 +161,11 @@ class TrainSpec(Section):
     def _url_alone(cls, value: object) -> object:
         # So that `--set train.submit=` trains here what the file has trained elsewhere.
         return ({"url": value} if value else None) if isinstance(value, str) else value
+
+    @field_validator("tensorboard")
+    @classmethod
+    def _local(cls, value: str | None) -> str | None:
+        return None if value is None else str(local_folder(value))
 
     @field_validator("trainer")
     @classmethod
@@ -223,6 +233,7 @@ class Experiment(Section):
     evaluate: EvaluateSpec = EvaluateSpec()
     compare: CompareSpec = CompareSpec()
     sweep: SweepSpec | None = None
+    mlflow: MlflowSpec | None = None
 
     @field_validator("output")
     @classmethod

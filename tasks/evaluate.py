@@ -9,6 +9,7 @@ from distkeras.lean_keras import import_keras
 from distkeras.storage import Place, load_model, read_json, spark_url, write_json
 from tasks.base import ExperimentTask
 from tasks.keys import evaluate_parts
+from tasks.observing import evaluation
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
 from tasks.target import MANIFEST
@@ -48,12 +49,14 @@ class Evaluate(ExperimentTask):
 
         trained = self.input()["train"].place
         preprocessor = Preprocessor.load(trained / "preprocessor.json")
-        predicted = self._predict(staging, report)
-        report.phase("measuring")
-        kind = self.experiment.preprocess.label.kind
-        metrics = evaluate_predictions(
-            predicted, kind=kind, classes=preprocessor.classes, loss_col="loss"
-        )
+        with evaluation(self, self.requires()["train"]) as seen:
+            predicted = self._predict(staging, report)
+            report.phase("measuring")
+            kind = self.experiment.preprocess.label.kind
+            metrics = evaluate_predictions(
+                predicted, kind=kind, classes=preprocessor.classes, loss_col="loss"
+            )
+            seen.log(metrics, read_json(trained / MANIFEST)["rows_merged"])
         write_json(staging / "metrics.json", metrics)
         report.phase("writing the report")
         self._write_report(staging, metrics)

@@ -46,9 +46,12 @@ def train_parts(experiment: Experiment) -> dict[str, Any]:
         DataError: the model's file is not there.
     """
     spec = experiment.train
-    # Where it is trained, how many processes keep the center, how often it is saved meanwhile, and
-    # how long who waits, does not change what is learned.
-    apart = {"submit", "num_parameter_servers", "checkpoint_seconds", *DEADLINES}
+    # Where it is trained, how many processes keep the center, how often it is saved meanwhile, who
+    # looks on, and how long who waits, does not change what is learned.
+    apart = {
+        *("submit", "num_parameter_servers", "checkpoint_seconds", "tensorboard"),
+        *DEADLINES,
+    }
     config = spec.model_dump(mode="json", exclude=apart)
     return {"model": _model_digest(spec.model), "config": config}
 

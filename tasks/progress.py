@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
+from distkeras.progress_bar import LINE_SECONDS, console_bar
 from distkeras.progress_lines import describe
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reporter", "reporting"]
 
-# Seconds between two plain lines, and between two messages to luigi's scheduler.
-LINE_SECONDS = 10.0
+# Seconds between two messages to luigi's scheduler.
 MESSAGE_SECONDS = 1.0
 
 
@@ -104,7 +104,7 @@ class Reporter:
 def reporting(task: Any) -> Iterator[Reporter]:
     """A reporter for one run of a task, on the standard error stream."""
     console = sys.stderr
-    bar = _bar() if console.isatty() else None
+    bar = console_bar() if console.isatty() else None
     with bar if bar is not None else nullcontext(), _log_above_the_bar(console):
         yield Reporter(task, sys.stderr, bar)
 
@@ -124,16 +124,3 @@ def _log_above_the_bar(console: TextIO) -> Iterator[None]:
     finally:
         for handler in logged:
             handler.setStream(console)
-
-
-def _bar() -> rich.progress.Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=30),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
-    return Progress(*columns, console=Console(file=sys.stderr))

@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from distkeras.errors import EnvironmentProblem
+from distkeras.observers.mlflow_run import check_installed
 from distkeras.punchcard.urls import is_server_url
 
-__all__ = ["ModelSpec", "OptimizerSpec", "Section", "SubmitSpec"]
+__all__ = ["MlflowSpec", "ModelSpec", "OptimizerSpec", "Section", "SubmitSpec"]
 
 
 class Section(BaseModel):
@@ -108,3 +110,26 @@ class SubmitSpec(Section):
     def cores(self, num_workers: int) -> int:
         """Of each executor, for a trainer with so many workers."""
         return self.num_processes or -(-num_workers // self.num_executors)
+
+
+class MlflowSpec(Section):
+    """``[mlflow]``: where trainings and evaluations are logged, too."""
+
+    tracking_uri: str = Field(
+        min_length=1,
+        description="A server, http://host:5000, or a database, sqlite:///output/mlflow.db.",
+    )
+    experiment: str = Field(
+        "distkeras", min_length=1, description="MLflow's experiment; it is made if there is none."
+    )
+    patience: float = Field(
+        60.0, gt=0, description="Seconds that the end of a task may wait for MLflow."
+    )
+
+    @model_validator(mode="after")
+    def _is_installed(self) -> MlflowSpec:
+        try:
+            check_installed()
+        except EnvironmentProblem as error:
+            raise ValueError(str(error)) from error
+        return self

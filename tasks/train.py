@@ -11,6 +11,7 @@ from distkeras.lean_keras import import_keras
 from distkeras.storage import Place, read_json, save_model, spark_url
 from tasks.base import ExperimentTask
 from tasks.keys import train_parts
+from tasks.observing import observers
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
 from tasks.submit import Submission, Trained, forget_job
@@ -82,7 +83,9 @@ class Train(ExperimentTask):
 
     def _trained(self, make: Callable[[], Trainer], data: Place, report: Reporter) -> Trained:
         if (spec := self.experiment.train.submit) is not None:
-            return Submission(spec, self.output().place, report).train(make, data)
+            trained = Submission(spec, self.output().place, report).train(make, data)
+            self._show(trained)
+            return trained
         costs = self._costs() if self.experiment.train.simulated else None
         trainer = make()
         trainer.on_progress = report.training
@@ -97,10 +100,12 @@ class Train(ExperimentTask):
 
     def _made(self, trainer: Trainer, rows: Any, costs: Costs | None) -> tuple[Any, dict[str, Any]]:
         """The model, and what else there is to tell of a simulation."""
+        following: dict[str, Any] = {"stop": self.stop, "observers": observers(self)}
         if costs is None:
-            return trainer.train(rows, checkpoint=self._checkpoint(), stop=self.stop), {}
+            checkpoint = self._checkpoint()
+            return trainer.train(rows, checkpoint=checkpoint, **following), {}
         chosen = rows.select(trainer.features_col, trainer.label_col).toArrow()
-        model = trainer.simulate(chosen, costs.conditions(trainer.seed), stop=self.stop)
+        model = trainer.simulate(chosen, costs.conditions(trainer.seed), **following)
         about = {"measured": self.requires()["measured"].key, **costs.told()}
         return model, {"simulated": about}
 
@@ -122,6 +127,13 @@ class Train(ExperimentTask):
         history = History.from_arrow(read_history(place / "history.parquet"))
         service = read_json(place / MANIFEST)["exchange_cpu_seconds"]
         return Costs.of(history.records, self.experiment.train.batch_size, service)
+
+    def _show(self, trained: Trained) -> None:
+        """Shows what was trained elsewhere."""
+        from distkeras.observers.following import shown
+
+        for observer in observers(self):
+            shown(trained.history, observer, str(trained.report["run"]))
 
     def _checkpoint(self) -> Checkpoint | None:
         """Beside the result, under a name that counts for nothing; gone when that is there."""

@@ -36,8 +36,10 @@ ROOMS = (
     ("replica", "shards"),
     ("engines",),
     ("checks", "compilation", "ensembles", "history", "measure", "monitor"),
+    ("observers",),
     ("course",),
     ("history_views", "plan", "progress_lines"),
+    ("progress_bar",),
     ("training",),
     ("trainers",),
     # DataFrame in, DataFrame out: these have no part in training.
@@ -69,9 +71,11 @@ IMPORTERS = {
     ),
     "tensorflow": (
         "distkeras/models.py",
+        "distkeras/observers/event_files.py",
         "distkeras/replica/",
         "distkeras/scoring.py",
     ),
+    "mlflow": ("distkeras/observers/mlflow_process.py",),
     "pyspark": (
         "distkeras/aggregates.py",
         "distkeras/columns.py",

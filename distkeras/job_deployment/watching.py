@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from distkeras.progress_bar import Standing, standings
 
 if TYPE_CHECKING:
     from distkeras.history import Progress
 
 __all__ = ["line_of", "progress_in", "watch"]
 
-#: Seconds between two lines where there is no terminal.
-LINE_SECONDS = 10.0
-
 
 def watch(states: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Shows what a server tells of a job until it has ended; returns the last of it."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return _bar(states, console) if console.is_terminal or console.is_jupyter else _lines(states)
+    told: Mapping[str, Any] = {}
+    with standings() as show:
+        for told in states:
+            now = told.get("progress") or {}
+            total = now.get("total") or None
+            done = total if told["state"] == "succeeded" else now.get("rows", 0)
+            show(Standing(told["name"], done or 0, total, line_of(told), told["state"]))
+    return told
 
 
 def line_of(told: Mapping[str, Any]) -> str:
@@ -55,35 +56,3 @@ def progress_in(told: Mapping[str, Any]) -> Progress | None:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _bar(states: Iterable[Mapping[str, Any]], console: Any) -> Mapping[str, Any]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    # A job may be called anything, "[/b]" for one: its name is text, and no markup of rich's.
-    columns = (
-        TextColumn("{task.description:<10}", markup=False),
-        BarColumn(bar_width=30),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
-    )
-    told: Mapping[str, Any] = {}
-    with Progress(*columns, console=console) as bar:
-        row = bar.add_task("", total=None, text="")
-        for told in states:
-            now = told.get("progress") or {}
-            total = now.get("total") or None
-            done = total if told["state"] == "succeeded" else now.get("rows", 0)
-            text = line_of(told)
-            bar.update(row, description=told["name"], completed=done, total=total, text=text)
-    return told
-
-
-def _lines(states: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    last, state = -LINE_SECONDS, None
-    told: Mapping[str, Any] = {}
-    for told in states:
-        if told["state"] != state or time.monotonic() - last >= LINE_SECONDS:
-            last, state = time.monotonic(), told["state"]
-            print(f"{told['name']}: {line_of(told)}", file=sys.stderr, flush=True)
-    return told

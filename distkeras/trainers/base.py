@@ -13,6 +13,7 @@ from distkeras.engines.conditions import Conditions
 from distkeras.errors import ConfigError
 from distkeras.history import History, PhaseClock, Progress
 from distkeras.monitor import Validation
+from distkeras.observers import Observer
 from distkeras.rules import Rule
 from distkeras.rules.arguments import positive, positive_int
 from distkeras.stopping import StopCondition
@@ -168,6 +169,7 @@ class Trainer(Accessors, ABC):
         validation: Validation | None = None,
         stop: Sequence[StopCondition] = (),
         checkpoint: Checkpoint | None = None,
+        observers: Sequence[Observer] = (),
     ) -> Any:
         """Trains on rows.
 
@@ -180,6 +182,7 @@ class Trainer(Accessors, ABC):
             stop: conditions, of which the first to be met ends the training in all workers.
             checkpoint: where the training is saved now and then, and gone on from where an
                 earlier process was killed.
+            observers: that are shown the training as it goes, such as ``observers.EventFiles``.
 
         Returns:
             A new, compiled ``keras.Model`` with the center's weights, or with those of the best
@@ -192,7 +195,9 @@ class Trainer(Accessors, ABC):
             WorkerFailed: if a worker fails for another reason, and its retries are used up.
             IncompleteTraining: if not every row was merged once an epoch.
         """
-        return self._train(dataframe, Course(shuffle, validation, _several(stop), checkpoint))
+        return self._train(
+            dataframe, Course(shuffle, validation, stop, checkpoint, observers=observers)
+        )
 
     def simulate(
         self,
@@ -202,6 +207,7 @@ class Trainer(Accessors, ABC):
         *,
         validation: Validation | None = None,
         stop: Sequence[StopCondition] = (),
+        observers: Sequence[Observer] = (),
     ) -> Any:
         """Trains by virtual workers in this process, on a virtual clock; otherwise as ``train``.
 
@@ -212,10 +218,12 @@ class Trainer(Accessors, ABC):
             shuffle: as for ``train``.
             validation: likewise; its seconds are virtual.
             stop: likewise.
+            observers: likewise; what they are shown has virtual times.
         """
         virtual = Conditions() if conditions is None else conditions
-        course = Course(shuffle, validation, _several(stop), conditions=virtual)
-        return self._train(rows, course)
+        return self._train(
+            rows, Course(shuffle, validation, stop, conditions=virtual, observers=observers)
+        )
 
     def stop(self, reason: str = "asked to") -> None:
         """Ends the training that runs, from ``on_progress`` or another thread.
@@ -295,12 +303,6 @@ class Trainer(Accessors, ABC):
     def _tell(self, now: Progress) -> None:
         if self.on_progress is not None:
             self.on_progress(now)
-
-
-def _several(stop: Any) -> tuple[StopCondition, ...]:
-    if not isinstance(stop, Sequence) or isinstance(stop, str):
-        raise ConfigError(f"stop is {stop!r}, but must be a list of conditions")
-    return tuple(stop)
 
 
 def _whole(name: str, value: Any, most: int) -> int:

@@ -16,8 +16,8 @@ from tests.tasks.workspace import Run, Workspace
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
     """A working directory in which the whole pipeline has run once, and what that run said.
 
-    The experiment keeps its predictions. Nobody changes it: all processes of tests have the one
-    that the first of them has made.
+    The experiment keeps its predictions, and event files in board/. Nobody changes it: all
+    processes of tests have the one that the first of them has made.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -34,7 +34,7 @@ def _run_once(folder: Path) -> Run:
     workspace = Workspace.create(folder)
     with (folder / "config.toml").open("a") as config:
         config.write("\n[evaluate]\npredictions = true\n")
-    return workspace.luigi()
+    return workspace.luigi("--set", "train.tensorboard=board")
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def test_keys_are_stable_and_in_the_path() -> None:
         ("output=elsewhere", [False, False, False]),
         ("train.checkpoint_seconds=1", [False, False, False]),
         ("train.worker_timeout=30", [False, False, False]),
+        ("train.tensorboard=board", [False, False, False]),
         ("train.submit=https://cluster:8000", [False, False, False]),
         ('train.submit={url="http://c", num_executors=3}', [False, False, False]),
         ("train.num_parameter_servers=2", [False, False, False]),

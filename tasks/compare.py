@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from distkeras.errors import ConfigError, DistkerasError, TrainingError
 from distkeras.storage import Place, files_of, locate, publish, read_bytes, read_json, write_json
 from tasks.attempts import attempt
-from tasks.base import ExperimentTask
+from tasks.base import ExperimentTask, interrupted
 from tasks.evaluate import Evaluate
 from tasks.parameters import RepeatedParameter
 from tasks.progress import Reporter
@@ -84,7 +84,7 @@ class Compare(ExperimentTask):
         try:
             failures = attempt(self.evaluations)
         except KeyboardInterrupt:
-            self._interrupted()
+            interrupted(self.task_family)
         if failures:
             self._report_partly(failures)
         super().run()

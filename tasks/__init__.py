@@ -7,10 +7,11 @@ from tasks import console
 from tasks.clean import Clean
 from tasks.compare import Compare
 from tasks.evaluate import Evaluate
+from tasks.nightly import Nightly
 from tasks.preprocess import Preprocess
 from tasks.status import Status
 from tasks.train import Train
 
-__all__ = ["Clean", "Compare", "Evaluate", "Preprocess", "Status", "Train"]
+__all__ = ["Clean", "Compare", "Evaluate", "Nightly", "Preprocess", "Status", "Train"]
 
 console.install()

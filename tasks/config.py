@@ -15,6 +15,7 @@ from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
+from tasks.nightly_spec import NightlySpec
 from tasks.tables import ModelSpec, OptimizerSpec, Section, SubmitSpec
 from tasks.variants import CompareSpec
 
@@ -205,6 +206,7 @@ class Experiment(Section):
     train: TrainSpec
     evaluate: EvaluateSpec = EvaluateSpec()
     compare: CompareSpec = CompareSpec()
+    nightly: NightlySpec = NightlySpec()
 
     @field_validator("output")
     @classmethod

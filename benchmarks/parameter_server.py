@@ -28,6 +28,7 @@ import numpy as np
 from compared import Run
 from rich.table import Table
 
+from distkeras.codecs import codec_of
 from distkeras.conversation import Update
 from distkeras.rules import downpour
 from distkeras.server import ParameterServer
@@ -57,28 +58,37 @@ Exchange = Callable[[int], object]
 
 
 class Client(NamedTuple):
-    """What a client does: with whom, how many parameters, how long."""
+    """What a client does: with whom, how many parameters, how long, packed by which codec."""
 
     address: Address
     token: bytes
     size: int
     seconds: float
     shards: tuple[Address, ...] = ()
+    codec: str = "none"
 
     def channel(self) -> TcpChannel | ShardedChannel:
         """To the parameter server, or to several."""
+        codec = codec_of(self.codec)
         if self.shards:
-            line = Line(self.token, PATIENCE)
+            line = Line(self.token, PATIENCE, codec=codec)
             return ShardedChannel(self.address, self.shards, self.size, line)
-        return TcpChannel(self.address, self.token, self.size, PATIENCE)
+        return TcpChannel(self.address, self.token, self.size, PATIENCE, codec=codec)
 
     @contextmanager
     def served(self, number: int) -> Iterator[Exchange]:
         """Exchanges with the parameter server."""
         vector, loss = np.full(self.size, 1e-6, np.float32), np.zeros(1, np.float32)
+        codec = codec_of(self.codec)
+
+        def update(done: int) -> Update:
+            packed = codec.pack(vector)
+            buffer = packed.buffer if codec.lossy else None
+            return Update(number, 0, 0, done, 1, loss, packed.vector, 0.0, buffer)
+
         with self.channel() as channel:
             channel.join(number, 0, 1)
-            yield lambda done: channel.exchange(Update(number, 0, 0, done, 1, loss, vector, 0.0))
+            yield lambda done: channel.exchange(update(done))
             channel.leave(number, 0, 0.0)
 
     @contextmanager
@@ -119,14 +129,15 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def served(size: int, clients: int, token: bytes, shards: int) -> Iterator[Place]:
+def served(size: int, clients: int, token: bytes, shards: int, codec: str) -> Iterator[Place]:
     """The parameter server; with shards, their coordinator and they."""
     center = ParameterServer(np.zeros(size, np.float32), downpour(), workers=clients)
+    center.codec = codec_of(codec)
     if shards == 1:
         with TcpServer(center, token) as tcp:
             yield Place(tcp.address)
         return
-    coordinator = Coordinator(center, shards, None)
+    coordinator = Coordinator(center, shards, codec)
     with TcpServer(coordinator, token) as tcp:
         ports = started(coordinator, Opening("127.0.0.1", token, timeout=PATIENCE))
         running = coordinator.shards
@@ -145,14 +156,19 @@ def echoed(size: int, clients: int) -> Iterator[Place]:
         yield Place(address)
 
 
-def measured(kind: str, shards: int, size: int, clients: int, seconds: float) -> Run:
-    """Exchanges of all clients at once; the rate, and CPU milliseconds of an exchange."""
+def measured(
+    kind: str, shards: int, size: int, clients: int, seconds: float, codec: str = "none"
+) -> Run:
+    """Exchanges of all clients at once; the rate, and CPU milliseconds of an exchange.
+
+    Those of the driver are of this process alone: with shards, of their coordinator.
+    """
     spawn, token = multiprocessing.get_context("spawn"), secrets.token_bytes(32)
     together, told = spawn.Barrier(clients + 1), spawn.Queue()
     serve: Callable[..., AbstractContextManager[Place]]
-    serve = partial(served, token=token, shards=shards) if kind == "served" else echoed
+    serve = partial(served, token=token, shards=shards, codec=codec) if kind == "served" else echoed
     with serve(size, clients) as place:
-        client = Client(place.address, token, size, seconds, place.shards)
+        client = Client(place.address, token, size, seconds, place.shards, codec)
         processes = [
             spawn.Process(target=work, args=(client, kind, number, together, told), daemon=True)
             for number in range(clients)
@@ -160,9 +176,9 @@ def measured(kind: str, shards: int, size: int, clients: int, seconds: float) ->
         for process in processes:
             process.start()
         together.wait(PATIENCE)
-        spent = place.spent()
+        spent, own = place.spent(), time.process_time()
         found = [told.get(timeout=PATIENCE) for _ in processes]
-        spent = place.spent() - spent
+        spent, own = place.spent() - spent, time.process_time() - own
         for process in processes:
             process.join(PATIENCE)
     exchanges = sum(done for done, _, _ in found)
@@ -172,6 +188,7 @@ def measured(kind: str, shards: int, size: int, clients: int, seconds: float) ->
         "gigabytes_per_second": rate * 8 * size / 1e9,
         "client_cpu_ms": 1000 * sum(cpu for _, _, cpu in found) / exchanges,
         "server_cpu_ms": 1000 * spent / exchanges,
+        "driver_cpu_ms": 1000 * own / exchanges,
     }
 
 

@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mnist_idx
+import digits
 import results_file
 from rich.console import Console
 from rich.table import Table
@@ -52,7 +52,7 @@ def run(spread: float, data: Path) -> dict[str, Any]:
         num_workers=WORKERS,
         communication_window=WINDOW,
     )
-    train, test = (mnist_idx.read(data, split)._asdict() for split in ("train", "t10k"))
+    train, test = (digits.read(data, split)._asdict() for split in ("train", "t10k"))
     # A worker that breaks down before it began is one that begins later.
     later = tuple(Breakdown(k, 0.0, k * spread) for k in range(1, WORKERS)) if spread else ()
     conditions = Conditions(Exponential(1.0), delay=Constant(0.5), breakdowns=later)

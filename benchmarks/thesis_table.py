@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mnist_idx
+import digits
 import numpy as np
 import results_file
 from rich.console import Console
@@ -73,7 +73,7 @@ def run(cell: Cell, data: Path, epochs: int, seed: int) -> dict[str, Any]:
     from distkeras.trainers import TRAINERS
 
     use_cores(1)
-    train, test = (mnist_idx.read(data, split)._asdict() for split in ("train", "t10k"))
+    train, test = (digits.read(data, split)._asdict() for split in ("train", "t10k"))
     trainer = TRAINERS[cell.rule](
         model(seed),
         "adam",

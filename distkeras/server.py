@@ -1,7 +1,6 @@
-"""The parameter server: the center, its clock, and who has merged what. No sockets here.
+"""The parameter server: the center, and who has merged what. No sockets here.
 
-Everything happens under one lock. A center is never changed in place: a merge makes a new one,
-so a center that was handed out stays what it was, and answering needs no copy.
+Everything happens under one lock.
 
 Exactly once: each partition's windows are numbered. The server merges the number that it expects
 and no other; the one before is answered again from memory, because its answer may have been
@@ -15,21 +14,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import reduce
 
 import numpy as np
 
 from distkeras.attendance import Attendance
-from distkeras.codecs import RAW, Codec
-from distkeras.codecs.sides import Reply, arrived
-from distkeras.conversation import Answer, Failure, Record, Update, Welcome
+from distkeras.center import Center
+from distkeras.conversation import Answer, Failure, Update, Welcome
 from distkeras.errors import ProtocolError, RoundTimeout, TrainingError
 from distkeras.limits import (
     MAX_FAILURES,
     check_joining,
-    check_merged,
     check_partition,
     check_shape,
     check_wait,
@@ -37,57 +33,28 @@ from distkeras.limits import (
     diverged,
 )
 from distkeras.members import Member, Members, Snapshot
-from distkeras.memory import Memory
-from distkeras.rules import Exchange, Rule
 from distkeras.vectors import Vector, all_finite
 
 __all__ = ["ParameterServer"]
 
 
 @dataclass
-class ParameterServer:
-    """The center and its keeper.
+class ParameterServer(Center):
+    """The center and its keeper; these are its attributes beside those of the center.
 
     Attributes:
-        center: c, shape (P,), float32.
-        rule: how updates are merged.
-        metrics: the names of what an update reports, the loss first.
-        workers: how many there are; partitions from there on are refused. A round of a
-            synchronous rule waits for all of them.
         timeout: seconds that a round may wait for its last worker.
         patience: seconds between two signs of life to a worker that waits for others.
-        codec: how vectors travel; what a lossy one changes is in ``codecs.sides``.
-        overlap: whether the workers train a window before they hear of the last one's answer.
-        now: the time in seconds since 1970, or since whatever a simulation begins with.
-        clock: updates merged so far.
-        rows_merged: rows in all merged windows; a row counts once for each epoch.
-        state: what the rule keeps for the center.
-        stopped: why no further window is wanted; empty while they are.
-        history: one record for each merged window, in the order of merging.
         failures: what workers reported, in order; of each the last few.
         resumed: windows and rows that an earlier run has merged.
         attendance: tells the log who comes and goes.
-        memory: of vectors that nobody holds any more, for the next ones.
     """
 
-    center: Vector
-    rule: Rule
-    metrics: Sequence[str] = ("loss",)
-    workers: int = 1
     timeout: float = 600.0
     patience: float = 2.0
-    codec: Codec = RAW
-    overlap: bool = False
-    now: Callable[[], float] = time.time
-    clock: int = 0
-    rows_merged: int = 0
-    state: tuple[Vector, ...] = ()
-    stopped: str = ""
-    history: list[Record] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     resumed: tuple[int, int] = (0, 0)
     attendance: Attendance = field(default_factory=Attendance)
-    memory: Memory = field(default_factory=Memory)
     _members: Members = field(default_factory=Members)
     _closed: bool = False
     #: The lock; notified when a round was merged, or will never be.
@@ -110,7 +77,7 @@ class ParameterServer:
         with self._lock:
             new = Member(attempt, rows, self.center, self.clock)
             known = self._members.admit(partition, new)
-            weights, stop = self._resume(known), bool(self.stopped)
+            weights, stop = self.weights_of(known), bool(self.stopped)
             welcome = Welcome(known.sequence, weights, self.rows_merged, stop, self.codec)
         self.attendance.joined(partition, attempt, welcome, rows, self.now())
         return welcome
@@ -247,23 +214,13 @@ class ParameterServer:
     def workers_weights(self) -> list[Vector]:
         """Each worker's weights after its last merged window, shape (P,), by partition."""
         with self._lock:
-            return list(map(self._resume, self._members))
+            return list(map(self.weights_of, self._members))
 
     @property
     def unfinished(self) -> list[int]:
         """The workers that have joined and not left."""
         with self._lock:
             return self._members.unfinished
-
-    def _resume(self, known: Member) -> Vector:
-        """The weights that the last merged window left the worker with."""
-        if known.reply is not None:
-            return known.reply.told.weights
-        if known.sent is None or known.answer is None:
-            return known.adopted
-        if self.codec.lossy:
-            return known.sent  # As an earlier process knew it.
-        return self.rule.adopt(known.sent, known.answer.vector)
 
     def _take(self, update: Update, finite: bool) -> Answer | None:
         known = self._members.of(update.partition, update.attempt)
@@ -277,41 +234,15 @@ class ParameterServer:
         check_window(update, known.rows)
         if not finite:
             raise diverged(update)
-        update = self._arrived(known, update)
+        update = self.received(known, update)
         if not self.rule.synchronous:
-            self._merge_one(known, update)
+            self.merge_one(known, update)
             return known.answer
         if self._closed:
             raise TrainingError(f"the run ended while worker {update.partition} waited")
         known.pending = update
         self._end_round()
         return known.answer if known.pending is None else None
-
-    def _room(self) -> Vector:
-        return self.memory.take(self.center.nbytes).view(np.float32)
-
-    def _merge_one(self, known: Member, update: Update) -> None:
-        late = self.clock - known.clock
-        staleness = late + known.behind
-        exchange = Exchange(
-            *(staleness, known.adopted, 1, self.state, known.memory),
-            room=self._room,
-        )
-        merged = self.rule.merge(self.center, update.vector, exchange)
-        check_merged(merged.center, [update])
-        self.center, self.state, known.memory = merged.center, merged.state, merged.memory
-        self._note(known, update)
-        self._answer(known, update, merged.answer, staleness)
-        known.behind = late if self.overlap else 0
-
-    def _arrived(self, known: Member, update: Update) -> Update:
-        """With what the rule merges of it."""
-        if not self.codec.lossy:
-            return update
-        vector = arrived(self.rule, self._resume(known), update.vector)
-        if not all_finite(vector):
-            raise diverged(update)
-        return update._replace(vector=vector)
 
     def _late(self, partition: int) -> str:
         with self._lock:
@@ -324,37 +255,6 @@ class ParameterServer:
     def _end_round(self) -> None:
         """Merges the round if it is whole."""
         waiting = self._members.waiting()
-        if not waiting or self._members.awaited(self.workers):
-            return
-        updates = [known.pending for known in waiting if known.pending]
-        total = reduce(np.add, [update.vector for update in updates])
-        mean = total / np.float32(len(updates))
-        exchange = Exchange(0, waiting[0].adopted, len(updates), self.state)
-        merged = self.rule.merge(self.center, mean, exchange)
-        check_merged(merged.center, updates)
-        self.center, self.state = merged.center, merged.state
-        for known, update in zip(waiting, updates, strict=True):
-            self._note(known, update)
-        for known, update in zip(waiting, updates, strict=True):
-            known.pending = None
-            self._answer(known, update, merged.answer, 0)
-        self._lock.notify_all()
-
-    def _answer(self, known: Member, update: Update, vector: Vector, staleness: int) -> None:
-        """Keeps what a worker is told, in case that it has to be told again."""
-        if self.codec.lossy:
-            start = self._resume(known)
-            known.reply = Reply(self.rule, self.codec, start, update.vector, vector)
-        else:
-            known.sent = update.vector
-        known.adopted, known.clock = self.center, self.clock
-        known.answer = Answer(vector, staleness, self.rows_merged, bool(self.stopped))
-        known.note_wait(update.wait)
-        known.record = Record.of(update, staleness, self.now())
-        self.history.append(known.record)
-
-    def _note(self, known: Member, update: Update) -> None:
-        """Counts a window that was merged."""
-        self.clock += 1
-        known.sequence += 1
-        self.rows_merged += update.rows
+        if waiting and not self._members.awaited(self.workers):
+            self.merge_round(waiting)
+            self._lock.notify_all()

@@ -152,8 +152,8 @@ class Training:
         count = self._trainer.num_parameter_servers
         if self._course.conditions is not None:
             raise ConfigError(
-                f"num_parameter_servers is {count}, but must be 1: a simulation's server takes no "
-                "time, so that others would save none"
+                f"num_parameter_servers is {count}, but must be 1: a simulation starts none, and "
+                f"Conditions(servers={count}) says how many share the time of an exchange"
             )
         coordinator = Coordinator(whole, count, self._trainer.compression)
         self._held.callback(coordinator.end)

@@ -111,10 +111,12 @@ def _log_library() -> None:
 
 
 def _is_told_once(record: logging.LogRecord) -> bool:
-    interrupted = record.name == "root" and "KeyboardInterrupt" in record.getMessage()
+    # Py4J tells the root logger, of all, that a JVM that has died does not answer: a traceback for
+    # each call, where the task that made the call says in a line what it means.
+    py4j = record.name == "root" and "while sending command." in record.getMessage()
     # What the library logs comes here from luigi's log, which has told it.
     told = record.name == "luigi-interface" or record.name.startswith("distkeras.")
-    return not told and not interrupted
+    return not told and not py4j
 
 
 def quiet_interrupt() -> None:

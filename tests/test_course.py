@@ -351,6 +351,7 @@ def test_a_setter_checks_as_the_constructor_does(
         (lambda: trainer(custom_objects=5), "custom_objects is 5"),
         (lambda: trainer(learning_rate=lambda: 0.1), "learning_rate is <function"),
         (lambda: Conditions(compute=0.5), "compute is 0.5, but must be a Duration"),
+        (lambda: Conditions(service=0.5), "service is 0.5, but must be a Duration"),
         (lambda: Conditions(slowdown={0: "2"}), "slowdown of worker 0 is '2'"),
         (lambda: trainer(master_port=70000), "master_port is 70000"),
         (lambda: trainer(max_prefetch=-1), "max_prefetch is -1"),

@@ -1,4 +1,4 @@
-"""What a simulated cluster is like: how fast its workers, how slow its network, who fails when.
+"""What a simulated cluster is like: how fast workers, network and server are, who fails when.
 
 All times are virtual seconds: nothing waits for them.
 """
@@ -92,6 +92,10 @@ class Conditions:
         delay: of the network, one way, for each message.
         breakdowns: which workers fail when.
         seed: of all that is drawn here.
+        service: how long an exchange keeps one server busy. It serves one after another, as they
+            arrive; each is merged and answered when its time is over. Joining takes none.
+        servers: that share each exchange, as ``num_parameter_servers`` do: each works on its slice
+            of it at the same time, for its part of ``service``.
     """
 
     compute: Duration = field(default_factory=lambda: Constant(1.0))
@@ -99,15 +103,20 @@ class Conditions:
     delay: Duration = field(default_factory=lambda: Constant(0.0))
     breakdowns: tuple[Breakdown, ...] = ()
     seed: int = 0
+    service: Duration = field(default_factory=lambda: Constant(0.0))
+    servers: int = 1
 
     def __post_init__(self) -> None:
-        """Refuses a worker that would take no time, or for ever."""
-        for name, value in (("compute", self.compute), ("delay", self.delay)):
+        """Refuses a worker that would take no time, or for ever, and a share of no server."""
+        for name in ("compute", "delay", "service"):
+            value = getattr(self, name)
             if not hasattr(value, "draw"):
                 raise ConfigError(f"{name} is {value!r}, but must be a Duration, as Constant(1.0)")
         for worker, times in self.slowdown.items():
             if not isinstance(times, int | float) or not 0 < times < inf:
                 raise ConfigError(f"slowdown of worker {worker} is {times!r}, but must be above 0")
+        if not isinstance(self.servers, int) or self.servers < 1:
+            raise ConfigError(f"servers is {self.servers!r}, but must be a whole number above 0")
 
     def check(self, workers: int) -> None:
         """Refuses workers that there are not.

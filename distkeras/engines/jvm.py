@@ -119,7 +119,11 @@ def end_jvm() -> None:
     """Ends this process's JVM, whatever it is doing."""
     from pyspark import SparkContext
 
-    process = SparkContext._gateway.proc  # type: ignore[union-attr]
+    gateway: JavaGateway = SparkContext._gateway
+    process = gateway.proc
+    # Objects of the JVM that Python collects from now on are gone without it: Py4J would tell it of
+    # each, and log a traceback when nobody answers.
+    gateway._gateway_client.is_connected = False
     SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
     process.stdin.close()  # the JVM ends, and cleans up, when its input does
     try:

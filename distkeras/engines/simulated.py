@@ -7,6 +7,7 @@ for bit, and a thousand workers fit on a laptop.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -58,6 +59,10 @@ class Simulation:
         self.now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
+        self._line: deque[tuple[_Process, Update]] = deque()
+        self._free = 0.0
+        # As of a worker that there is not: the workers' own draws stay what they are.
+        self._random = np.random.default_rng([conditions.seed, len(shards)])
         self._waiting: list[tuple[_Process, Update]] = []
         self._processes = [_Process(self, number, rows) for number, rows in enumerate(shards)]
         server.now = lambda: self.now
@@ -86,13 +91,17 @@ class Simulation:
 
     def after(self, seconds: float, event: Callable[[], None]) -> None:
         """Has something happen; of two events at the same time the one that was asked for first."""
-        heappush(self._events, (self.now + seconds, self._count, event))
-        self._count += 1
+        self._at(self.now + seconds, event)
 
     def arrives(self, process: _Process, update: Update) -> None:
-        """A window reaches the server; all whose windows were merged by it are answered."""
-        self._waiting.append((process, update))
-        self.settle()
+        """A window reaches the server, and is served after those that came before it."""
+        self._line.append((process, update))
+        seconds = self.conditions.service.draw(self._random) / self.conditions.servers
+        self._free = max(self._free, self.now) + seconds
+        if self._free > self.now:
+            self._at(self._free, self._served)
+        else:
+            self._served()
 
     def settle(self) -> None:
         """Answers those who wait, where their windows were merged."""
@@ -107,6 +116,15 @@ class Simulation:
                     process.is_answered(answer)
         if 0 < len(self._waiting) < before:
             self.settle()  # The last one to come completed the round of those before it.
+
+    def _at(self, time: float, event: Callable[[], None]) -> None:
+        heappush(self._events, (time, self._count, event))
+        self._count += 1
+
+    def _served(self) -> None:
+        """The first in the line has been; all whose windows are merged by it are answered."""
+        self._waiting.append(self._line.popleft())
+        self.settle()
 
     def _break(self, breakdown: Breakdown) -> None:
         process = self._processes[breakdown.worker]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import uvicorn
@@ -168,12 +170,21 @@ def serve(service: Service, address: Address) -> None:
 
 
 def _load(config: uvicorn.Config) -> None:
+    if config.ssl_keyfile is not None:
+        _check_unlocked(Path(config.ssl_keyfile))
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or "is no PEM, or does not fit"
         files = f"{config.ssl_certfile}, {config.ssl_keyfile}"
         raise ConfigError(f"--tls-certificate, --tls-key: {files}: {reason}") from None
+
+
+def _check_unlocked(key: Path) -> None:
+    """Refuses a key for which OpenSSL would ask the terminal, and wait."""
+    with suppress(OSError):  # That is told of with the certificate.
+        if b"ENCRYPTED" in key.read_bytes():
+            raise ConfigError(f"--tls-key {key}: is encrypted, and nobody is asked for a password")
 
 
 class _Server(uvicorn.Server):

@@ -262,8 +262,12 @@ class Store:
                 # After some failures, as of a full disk, SQLite has done so itself.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and "disk" in str(error):
+                if not isinstance(error, sqlite3.OperationalError):
+                    raise
+                if "disk" in str(error):
                     raise DiskFullError(f"the table of jobs: {error}") from None
+                if "locked" in str(error):  # For ``BUSY`` seconds, by somebody else's program.
+                    raise StorageError(f"the table of jobs: {error}") from None
                 raise
 
 

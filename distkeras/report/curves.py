@@ -81,12 +81,10 @@ def convergence(history: pa.Table, name: str) -> Curve | None:
     Returns:
         None for a history without a finite value of that measure.
     """
-    order = np.argsort(history["timestamp"].to_numpy(), kind="stable")
-    rows = history["samples"].to_numpy()[order].astype(float)
-    values = history[name].to_numpy()[order].astype(float)
-    worker = history["worker"].to_numpy()[order]
-    merged = np.cumsum(rows)
-    fine = np.isfinite(values)
+    history = _as_merged(history)
+    rows, values = (history[column].to_numpy().astype(float) for column in ("samples", name))
+    worker = history["worker"].to_numpy()
+    merged, fine = np.cumsum(rows), np.isfinite(values)
     if not fine.any():
         return None
     numbers = np.unique(worker)
@@ -112,10 +110,9 @@ def course(history: pa.Table, name: str) -> Course | None:
     """
     if not history.num_rows or name not in history.column_names:
         return None
-    order = np.argsort(history["timestamp"].to_numpy(), kind="stable")
-    rows = history["samples"].to_numpy()[order].astype(float)
-    values = history[name].to_numpy()[order].astype(float)
-    times = history["timestamp"].to_numpy()[order]
+    history = _as_merged(history)
+    rows, values = (history[column].to_numpy().astype(float) for column in ("samples", name))
+    times = history["timestamp"].to_numpy()
     merged, fine = np.cumsum(rows), np.isfinite(values)
     if not fine.any():
         return None
@@ -123,6 +120,11 @@ def course(history: pa.Table, name: str) -> Course | None:
     mean = _line(*shown, values[fine], merged[-1], _POINTS)
     timed = _line(*shown, times[fine] - times[0], merged[-1], _POINTS)
     return Course(mean.samples, timed.values, mean.values)
+
+
+def _as_merged(history: pa.Table) -> pa.Table:
+    """The windows in the order in which they were merged."""
+    return history.take(np.argsort(history["timestamp"].to_numpy(), kind="stable"))
 
 
 def _line(

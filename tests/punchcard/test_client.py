@@ -211,6 +211,17 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, options: list[str],
     assert "Traceback" not in server.said()
 
 
+def test_a_key_that_somebody_would_have_to_unlock_is_refused(tmp_path: Path) -> None:
+    locked = tmp_path / "locked.pem"
+    locked.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    server = Server(tmp_path, "--tls-key", str(locked), "--tls-certificate", str(locked))
+    with pytest.raises(AssertionError):
+        server.start()
+    server.kill()
+    assert f"--tls-key {locked}: is encrypted" in server.said()
+    assert "Traceback" not in server.said()
+
+
 def test_a_server_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['fastapi'] = None\n"

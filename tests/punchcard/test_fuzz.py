@@ -73,7 +73,7 @@ def ask(server: Server, method: str, path: str, **more: Any) -> httpx.Response:
     if answer.status_code >= 400:
         assert list(answer.json()) == ["error"]
         assert answer.text.count("\n") == 1
-        assert len(answer.text) < 1000
+        assert len(answer.json()["error"]) <= 500
     return answer
 
 

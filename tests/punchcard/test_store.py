@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_an_identity_has_no_more_than_it_may(store: Store) -> None:
     store.submit(wanted("key-3", "bob"), Share(3, 99))
     store.cancel(jobs[0].id)
     store.submit(wanted("key-3"), Share(3, 99))
+
+
+def test_a_table_that_another_program_keeps_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distkeras.punchcard.store.BUSY", 0.1)
+    path = tmp_path / "kept.sqlite"
+    with Store(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="the table of jobs: database is locked"):
+            store.submit(wanted(), TEN)
+        other.execute("ROLLBACK")
+        assert store.submit(wanted(), TEN)[1]
 
 
 def test_a_job_goes_forward_only(store: Store) -> None:

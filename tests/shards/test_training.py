@@ -204,6 +204,6 @@ def test_what_cannot_be_is_refused_before_anything_starts(rows: dict[str, np.nda
     said = "num_parameter_servers is 27, but the model has 26 weights, and each server must have"
     with pytest.raises(ConfigError, match=said):
         trainer(servers=27).train(rows)
-    said = "num_parameter_servers is 2, but must be 1: a simulation's server takes no time"
+    said = "num_parameter_servers is 2, but must be 1: a simulation starts none"
     with pytest.raises(ConfigError, match=said):
         trainer(servers=2).simulate(rows)

@@ -51,6 +51,7 @@ def test_the_page(tmp_path: Path) -> None:
     assert "29 nights flights <1>" in page.text
     assert "is above the serving one by 0.0100 on average over 26 nights" in page.text
     assert page.text.index("ROC AUC on each day") < page.text.index("Accuracy on each day")
+    assert "No record in between: 2013-02-08." in page.text
     assert "a bad day is marked" in page.text
     assert "Drawn are 6 of 8 columns." in page.text
     assert "night 5 & why" in page.text

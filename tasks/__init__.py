@@ -7,11 +7,21 @@ from tasks import console
 from tasks.clean import Clean
 from tasks.compare import Compare
 from tasks.evaluate import Evaluate
+from tasks.nightly import Nightly
 from tasks.preprocess import Preprocess
 from tasks.status import Status
 from tasks.sweep import Sweep
 from tasks.train import Train
 
-__all__ = ["Clean", "Compare", "Evaluate", "Preprocess", "Status", "Sweep", "Train"]
+__all__ = [
+    "Clean",
+    "Compare",
+    "Evaluate",
+    "Nightly",
+    "Preprocess",
+    "Status",
+    "Sweep",
+    "Train",
+]
 
 console.install()

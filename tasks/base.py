@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from platform import python_version
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
@@ -28,7 +28,7 @@ from tasks.progress import Reporter, reporting
 from tasks.sections import apply_sections
 from tasks.target import MANIFEST, Published
 
-__all__ = ["ExperimentTask"]
+__all__ = ["ExperimentTask", "explained", "interrupted"]
 
 # The same TensorFlow comes under two names.
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")
@@ -110,9 +110,9 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
                 manifest["task"] = self._about(time.monotonic() - started, report.seconds)
                 write_json(staging / MANIFEST, manifest)
         except KeyboardInterrupt:
-            self._interrupted()
+            interrupted(self.task_family)
         except Exception as error:
-            raise _explained(error) from error
+            raise explained(error) from error
         if not self.complete():
             raise StorageError(f"{self.output()}: stands there without {MANIFEST}: remove it")
 
@@ -153,15 +153,25 @@ class ExperimentTask(luigi.Task):  # type: ignore[misc]
             "versions": _versions(),
         }
 
-    def _interrupted(self) -> None:
-        session.abandon_session()
-        if multiprocessing.parent_process() is None:
-            raise KeyboardInterrupt
-        # In a process that luigi forked: luigi reports it, and its own process ends.
-        raise TrainingError(f"{self.task_family}: interrupted")
+
+def interrupted(name: str) -> NoReturn:
+    """Ends a task that Ctrl-C has reached.
+
+    Args:
+        name: of the task.
+
+    Raises:
+        KeyboardInterrupt: in luigi's own process.
+        TrainingError: in one that luigi forked.
+    """
+    session.abandon_session()
+    if multiprocessing.parent_process() is None:
+        raise KeyboardInterrupt
+    # Luigi reports it, and its own process ends.
+    raise TrainingError(f"{name}: interrupted")
 
 
-def _explained(error: Exception) -> Exception:
+def explained(error: Exception) -> Exception:
     """One line for what the machine lacks; anything else stays as it is."""
     if (lost := session.lost_session()) is not None:
         return lost

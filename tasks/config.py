@@ -16,6 +16,7 @@ from distkeras.observers.event_files import local_folder
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
+from tasks.nightly_spec import NightlySpec
 from tasks.space import SweepSpec
 from tasks.tables import MlflowSpec, ModelSpec, OptimizerSpec, Section, SubmitSpec
 from tasks.variants import CompareSpec
@@ -234,6 +235,7 @@ class Experiment(Section):
     compare: CompareSpec = CompareSpec()
     sweep: SweepSpec | None = None
     mlflow: MlflowSpec | None = None
+    nightly: NightlySpec = NightlySpec()
 
     @field_validator("output")
     @classmethod

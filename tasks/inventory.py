@@ -16,7 +16,7 @@ from tasks.target import MANIFEST
 __all__ = ["FAMILIES", "Result", "names", "results"]
 
 #: The tasks whose results have a key; no other folder is looked into.
-FAMILIES = ("Preprocess", "Train", "Evaluate", "Compare", "Trial", "Sweep")
+FAMILIES = ("Preprocess", "Train", "Retrain", "Evaluate", "Compare", "Trial", "Sweep")
 _KEY = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from distkeras.errors import ConfigError, DistkerasError, TrainingError
 from distkeras.storage import Place, files_of, locate, publish, read_json
-from tasks.base import ExperimentTask
+from tasks.base import ExperimentTask, interrupted
 from tasks.evaluate import Evaluate
 from tasks.target import MANIFEST
 
@@ -47,7 +47,7 @@ class ReportingTask(ExperimentTask):
         try:
             failures = self.run_others()
         except KeyboardInterrupt:
-            self._interrupted()
+            interrupted(self.task_family)
         if failures:
             self._report_partly(failures)
         super().run()

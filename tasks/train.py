@@ -19,6 +19,7 @@ from tasks.target import MANIFEST
 
 if TYPE_CHECKING:
     from distkeras.engines.costs import Costs
+    from distkeras.preprocessing.preprocessor import Preprocessor
     from distkeras.stopping import StopCondition
     from distkeras.trainers import Trainer
 
@@ -61,7 +62,7 @@ class Train(ExperimentTask):
     def produce(self, staging: Place, report: Reporter) -> Mapping[str, Any]:
         """Trains on the training split, here or on a Punchcard server."""
         from distkeras.preprocessing.preprocessor import Preprocessor
-        from tasks.models import make_model, make_trainer
+        from tasks.models import make_trainer
 
         data = self.input()["preprocess"].place
         preprocessor = Preprocessor.load(data / "preprocessor.json")
@@ -70,7 +71,7 @@ class Train(ExperimentTask):
             report.phase("loading Keras")
             import_keras(quietly=True)
             report.phase("building the model")
-            return make_trainer(self.experiment, make_model(self.experiment, preprocessor))
+            return make_trainer(self.experiment, self.initial_model(preprocessor))
 
         trained = self._trained(make, data / "train", report)
         report.end_phase(trained.report["seconds"])
@@ -80,6 +81,12 @@ class Train(ExperimentTask):
         trained.history.to_parquet(staging / "history.parquet")
         config = self.experiment.train.model_dump(mode="json")
         return {"config": config, "parameters": trained.model.count_params(), **trained.report}
+
+    def initial_model(self, preprocessor: Preprocessor) -> Any:
+        """The model as it is before the training."""
+        from tasks.models import make_model
+
+        return make_model(self.experiment, preprocessor)
 
     def _trained(self, make: Callable[[], Trainer], data: Place, report: Reporter) -> Trained:
         if (spec := self.experiment.train.submit) is not None:

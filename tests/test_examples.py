@@ -254,3 +254,19 @@ def test_custom_optimizer_prints_both_side_by_side() -> None:
     assert set(rows) == {"ADAG", "MomentumADAG"}
     for cells in rows.values():
         assert [cell.endswith("% ± 0.00%") for cell in cells] == [True]
+
+
+def test_flights_are_written_day_by_day(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "flights"
+    ran = run("flights.py", "--output", str(output))
+    said = f"{output}: 336776 flights of 365 days\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, said, "")
+    days = sorted((output / "days").iterdir())
+    assert [days[0].name, days[-1].name, len(days)] == ["2013-01-01.csv", "2013-12-31.csv", 365]
+    header, *lines = days[58].read_text().splitlines()
+    assert header.startswith("year,month,day,dep_time,")
+    assert {line.split(",")[2] for line in lines} == {"28"}
+    assert (output / "weather.csv").exists()
+    again = run("flights.py", "--output", str(output))
+    said = f"{output}: is there already, and stays as it is\n"
+    assert (again.returncode, again.stderr) == (1, said)

@@ -17,10 +17,11 @@ a fitted column; scoring without Spark    preprocessor.py
 the same features as Spark SQL            expressions.py, sql.py
 how train/ and test/ are written          write.py
 what manifest.json says                   manifest.py
+how far a day is from those before it     drift.py, profiles.py
 how a Spark failure becomes one line      failures.py
 what the session is set to meanwhile      settings.py
 the order of all this                     run.py
 ========================================  =================
 
-``spec``, ``preprocessor``, ``rows``, ``files`` and ``batches`` never import pyspark.
+``spec``, ``preprocessor``, ``rows``, ``files``, ``batches`` and ``drift`` never import pyspark.
 """

@@ -13,7 +13,7 @@ in a column of numbers after the first rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -38,24 +38,34 @@ def guess_types(texts: DataFrame, missing: Missing) -> dict[str, str] | None:
     Returns:
         None if Spark's CSV reader cannot be told what is missing: it knows empty and NaN only.
     """
-    rows = texts.take(_SAMPLE_ROWS)
-    cells = [[row[i] for row in rows if row[i]] for i in range(len(texts.columns))]
-    odd = any(text != "NaN" and missing.no_number(text) for column in cells for text in column)
+    cells = _first_cells(texts)
+    odd = any(text != "NaN" and missing.no_number(text) for each in cells.values() for text in each)
     if missing.texts or odd:
         return None
+    return {name: kinds[0] for name, kinds in _possible(cells, missing).items()}
+
+
+def _first_cells(texts: DataFrame) -> dict[str, list[str]]:
+    """What the first rows have, by column."""
+    rows = texts.take(_SAMPLE_ROWS)
+    return {name: [row[i] for row in rows if row[i]] for i, name in enumerate(texts.columns)}
+
+
+def _possible(cells: Mapping[str, Iterable[str]], missing: Missing) -> dict[str, Sequence[str]]:
+    """Of each column the types that all its texts fit, the narrowest first."""
     return {
-        name: _narrowest(text for text in column if text != "NaN")
-        for name, column in zip(texts.columns, cells, strict=True)
+        name: _types_of(text for text in column if not missing.no_number(text))
+        for name, column in cells.items()
     }
 
 
-def _narrowest(texts: Iterable[str]) -> str:
-    candidates = list(_TYPES)
+def _types_of(texts: Iterable[str]) -> Sequence[str]:
+    candidates: Sequence[str] = _TYPES
     for text in texts:
         candidates = [kind for kind in candidates if _fits(text, kind)]
         if not candidates:
-            return "string"
-    return candidates[0]
+            break
+    return [*candidates, "string"]
 
 
 def _fits(text: str, kind: str) -> bool:
@@ -84,20 +94,37 @@ def _fits_time(text: str, kind: str) -> bool:
 def find_types(texts: DataFrame, missing: Missing) -> dict[str, str]:
     """The narrowest type that every value of each column fits: one pass over all rows.
 
+    The first rows tell what to ask, and a second pass is needed only where a later row differs:
+    to compile six questions a column takes Spark many times as long as it reads a small file.
+
     Args:
         texts: all columns are strings.
         missing: what is missing, and so fits every type.
     """
-    names = [name_in_sql(name) for name in texts.columns]
-    checks = [
-        f"count_if(NOT ({no_number(name, missing)}) AND ({_as(name, kind)}) IS NULL) AS {kind}_{i}"
-        for i, name in enumerate(names)
-        for kind in _TYPES
-    ]
-    misfits = texts.selectExpr(*checks).collect()[0]
+    possible = _possible(_first_cells(texts), missing)
+    found = _fitting(texts, {name: kinds[:1] for name, kinds in possible.items()}, missing)
+    others = {name: possible[name][1:] for name, kind in found.items() if kind is None}
+    found |= _fitting(texts, others, missing)
+    return {name: kind or "string" for name, kind in found.items()}
+
+
+def _fitting(
+    texts: DataFrame, asked: Mapping[str, Sequence[str]], missing: Missing
+) -> dict[str, str | None]:
+    """Of each column the first of some types that all its values fit; None if they fit none."""
+    checks = {
+        (name, kind): f"NOT ({no_number(text, missing)}) AND ({_as(text, kind)}) IS NULL"
+        for name, kinds in asked.items()
+        for kind in kinds
+        if kind != "string"
+        for text in [name_in_sql(name)]
+    }
+    counts = [f"count_if({check}) AS c{i}" for i, check in enumerate(checks.values())]
+    row = texts.selectExpr(*counts).collect()[0] if counts else ()
+    misfits = dict(zip(checks, row, strict=True))
     return {
-        name: next((kind for kind in _TYPES if misfits[f"{kind}_{i}"] == 0), "string")
-        for i, name in enumerate(texts.columns)
+        name: next((kind for kind in kinds if not misfits.get((name, kind))), None)
+        for name, kinds in asked.items()
     }
 
 

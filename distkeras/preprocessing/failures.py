@@ -23,6 +23,9 @@ _MARKED = re.compile(r"USER_RAISED_EXCEPTION\] \[\[distkeras\|(\w+)\|(.*?)\|(.*?
 _IN_FILE = re.compile(r"reading file:? (?:file:)?/*(/\S+?)\.?(?=\s|$)")
 _RECORD = re.compile(r"Malformed CSV record: (.*?)(?: SQLSTATE|$)", re.DOTALL)
 _HEADER = re.compile(r"Header: (.*?)\n.*?CSV file: (?:file:)?/*(/\S+)", re.DOTALL)
+_CAST = re.compile(
+    r"CAST_INVALID_INPUT\] The value '(.*?)' of the type .*? cast to \"(\w+)\"", re.S
+)
 _WRAPPER = re.compile(r"FAILED_READ_FILE|Job aborted|TASK_WRITE_FAILED|Exception thrown in await")
 _LONGEST = 300
 
@@ -137,6 +140,10 @@ def _translate(messages: list[str], doing: str) -> DistkerasError:
         return DataError(f"{doing}: {other}")
     if "MALFORMED_RECORD" in text:
         return Retype(f"{doing}: {_malformed(text)}")
+    if cast := _CAST.search(text):
+        return DataError(
+            f"{doing}: the sql takes '{_cut(cast[1])}' for a {cast[2]}, which it is not"
+        )
     wrapped = _WRAPPER.search(messages[0]) is not None
     return DataError(f"{doing}: {_first_line(messages[-1 if wrapped else 0])}")
 

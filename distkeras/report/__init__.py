@@ -1,7 +1,7 @@
-"""One HTML page that says how good a model is and what made it, or which of several is best.
+"""One HTML page: how good a model is and what made it, which of several is best, how nights went.
 
-``write_report``, ``write_comparison`` and ``write_search`` need neither Spark nor Keras: they take
-the measures, the history and the manifests that the tasks have written.
+``write_report``, ``write_comparison``, ``write_search`` and ``write_trend`` need neither Spark nor
+Keras: they take the measures, the history and the manifests that the tasks have written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from distkeras.report.comparison import write_comparison
 from distkeras.report.page import write_report
 from distkeras.report.search import Axis, Candidate, Quest, write_search
 from distkeras.report.standings import Competitor
+from distkeras.report.trend import write_trend
 
 __all__ = [
     "Axis",
@@ -19,4 +20,5 @@ __all__ = [
     "write_comparison",
     "write_report",
     "write_search",
+    "write_trend",
 ]

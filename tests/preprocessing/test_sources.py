@@ -12,11 +12,12 @@ from distkeras.preprocessing.spec import PreprocessSpec
 from tests.preprocessing.tables import events, run, spec, write_csv
 
 
-def read(spark, path, **more):
-    return read_table(spark, spec(path, **more), look_at_all=False)
+def read(spark, path, *, look_at_all=False, **more):
+    return read_table(spark, spec(path, **more), look_at_all=look_at_all)
 
 
-def test_types_of_csv_columns(spark, tmp_path):
+@pytest.mark.parametrize("look_at_all", [False, True])
+def test_types_of_csv_columns(spark, tmp_path, look_at_all):
     path = write_csv(
         tmp_path / "x.csv",
         "i,l,d,zip,flag,day,moment,text,none\n"
@@ -24,7 +25,7 @@ def test_types_of_csv_columns(spark, tmp_path):
         " 2 ,-1,NaN,8,FALSE,2013-02-01,2013-01-02T10:00:00,2013,\n"
         ",,,,,,,,\n",
     )
-    found = read(spark, path)
+    found = read(spark, path, look_at_all=look_at_all)
     assert [kind for _, kind in found.dtypes] == (
         ["int", "bigint", "double", "string", "boolean", "date", "timestamp", "string", "int"]
     )
@@ -115,6 +116,7 @@ def test_files_with_different_headers(spark, tmp_path):
         ("SELECT class FROM events", "no column is left"),
         ("SELECT array(a) AS a, class FROM events", "'a' is not numeric: its type is array"),
         ("SELECT a / 0 AS a, class FROM events", "DIVIDE_BY_ZERO"),
+        ("SELECT class + 1 AS a, class FROM events", "the sql takes 'x' for a BIGINT, which it is"),
     ],
 )
 def test_bad_sql(spark, tmp_path, sql, said):

@@ -1,6 +1,6 @@
 """Thirty nights of flights, with a corrupted day, a missing one and a killed run among them.
 
-From 20 January to 18 February 2013: the file of the 29th is broken from its middle on, that of the
+From 20 January to 19 February 2013: the file of the 29th is broken from its middle on, that of the
 30th never comes, and the run is killed (SIGKILL) when it trains for 4 February, and started again.
 On 8 and 9 February a snow storm stops most flights. What is there already is not run again.
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FIRST, END, BROKEN, MISSING, KILLED = (
-    *("2013-01-20", "2013-02-19"),
+    *("2013-01-20", "2013-02-20"),
     *("2013-01-29", "2013-01-30", "2013-02-04"),
 )
 #: Luigi's exit status when nothing failed, but a file is not there.

@@ -32,8 +32,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from distkeras.storage import read_json
 from tasks.config import load_experiment
-from tasks.day import DAY_MANIFEST
-from tasks.nights import Nights
+from tasks.nightly.day import DAY_MANIFEST
+from tasks.nightly.nights import Nights
 
 MODELS = ("new", "serving", "logistic", "boosting")
 

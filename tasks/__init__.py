@@ -7,10 +7,10 @@ from tasks import console
 from tasks.clean import Clean
 from tasks.compare import Compare
 from tasks.evaluate import Evaluate
-from tasks.nightly import Nightly
+from tasks.nightly.night import Nightly
 from tasks.preprocess import Preprocess
 from tasks.status import Status
-from tasks.sweep import Sweep
+from tasks.sweep.sweep import Sweep
 from tasks.train import Train
 
 __all__ = [

@@ -25,7 +25,7 @@ from tasks.console import quiet_interrupt, quiet_libraries
 from tasks.keys import digest
 from tasks.parameters import RepeatedParameter
 from tasks.progress import Reporter, reporting
-from tasks.sections import apply_sections
+from tasks.settings.sections import apply_sections
 from tasks.target import MANIFEST, Published
 
 __all__ = ["ExperimentTask", "explained", "interrupted"]

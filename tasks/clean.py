@@ -10,7 +10,7 @@ from distkeras.errors import ConfigError
 from distkeras.storage import withdraw
 from tasks.garbage import useless
 from tasks.parameters import RepeatedParameter
-from tasks.sections import apply_sections
+from tasks.settings.sections import apply_sections
 
 __all__ = ["Clean"]
 

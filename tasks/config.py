@@ -16,8 +16,8 @@ from distkeras.observers.event_files import local_folder
 from distkeras.preprocessing.spec import PreprocessSpec
 from distkeras.storage import locate
 from tasks.complaints import complaint
-from tasks.nightly_spec import NightlySpec
-from tasks.space import SweepSpec
+from tasks.nightly.spec import NightlySpec
+from tasks.sweep.space import SweepSpec
 from tasks.tables import MlflowSpec, ModelSpec, OptimizerSpec, Section, SubmitSpec
 from tasks.variants import CompareSpec
 

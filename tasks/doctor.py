@@ -9,8 +9,8 @@ from distkeras.doctor.command import report
 from distkeras.doctor.question import Question
 from distkeras.storage import RemotePath, locate
 from tasks.config import load_experiment
-from tasks.sections import apply_sections, spark_section
-from tasks.spark_settings import spark_settings
+from tasks.settings.sections import apply_sections, spark_section
+from tasks.settings.spark import spark_settings
 
 __all__ = ["doctor"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from tasks.base import ExperimentTask
 from tasks.compare import Compare
 from tasks.inventory import results
-from tasks.sweep import Sweep
+from tasks.sweep.sweep import Sweep
 
 __all__ = ["reason"]
 

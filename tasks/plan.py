@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tasks.base import ExperimentTask
 from tasks.compare import Compare
 from tasks.evaluate import Evaluate
-from tasks.sweep import Sweep
+from tasks.sweep.sweep import Sweep
 from tasks.variants import table_variants
 
 __all__ = ["Step", "steps"]

@@ -20,8 +20,8 @@ from distkeras.engines.jvm import (
     use_python,
 )
 from distkeras.errors import EnvironmentProblem
-from tasks.sections import spark_section
-from tasks.spark_settings import spark_settings
+from tasks.settings.sections import spark_section
+from tasks.settings.spark import spark_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

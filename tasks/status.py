@@ -9,7 +9,7 @@ from tasks.base import ExperimentTask
 from tasks.lineage import reason
 from tasks.parameters import RepeatedParameter
 from tasks.plan import Step, steps
-from tasks.sections import apply_sections
+from tasks.settings.sections import apply_sections
 
 __all__ = ["Status"]
 

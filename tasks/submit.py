@@ -18,7 +18,7 @@ from distkeras.lean_keras import import_keras
 from distkeras.logs import logger
 from distkeras.storage import Place, RemotePath, files_of
 from tasks.progress import Reporter
-from tasks.sections import punchcard_section
+from tasks.settings.sections import punchcard_section
 from tasks.tables import SubmitSpec
 
 if TYPE_CHECKING:

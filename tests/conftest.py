@@ -32,12 +32,13 @@ os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts long files first: of several test processes, none is left with one at the end."""
-    items.sort(key=lambda item: room_number(item.path.parent.name))
+    items.sort(key=lambda item: room_number(item.path))
 
 
-def room_number(name: str) -> int:
-    """Where the tests of a room stand in the order."""
-    return WAITING.index(name) if name in WAITING else len(WAITING)
+def room_number(path: Path) -> int:
+    """Where the tests of a room, and of those within it, stand in the order."""
+    room = path.relative_to(Path(__file__).parent).parts[0]
+    return WAITING.index(room) if room in WAITING else len(WAITING)
 
 
 @pytest.fixture(scope="session")

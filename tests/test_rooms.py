@@ -97,7 +97,7 @@ IMPORTERS = {
         "distkeras/preprocessing/failures.py",
     ),
     "luigi": ("tasks/",),
-    "optuna": ("tasks/optuna_here.py",),
+    "optuna": ("tasks/sweep/optuna_here.py",),
     "hdfs": ("distkeras/storage/hdfs_sessions.py",),
     "requests": ("distkeras/storage/",),
     "fastapi": ("distkeras/punchcard/",),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from distkeras.errors import ConfigError
-from tasks.spark_settings import spark_settings
+from tasks.settings.spark import spark_settings
 
 
 def test_defaults_are_one_machine_that_nobody_else_reaches() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from distkeras.errors import ConfigError
 from distkeras.storage.hdfs_settings import HdfsSettings
-from tasks.hdfs_settings import hdfs_settings
+from tasks.settings.hdfs import hdfs_settings
 
 
 def test_nothing_said_is_nothing_set() -> None:

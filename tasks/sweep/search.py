@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tasks.goal import Goal, less_is_better
-from tasks.optuna_here import import_optuna
-from tasks.space import Axis, SweepSpec
+from tasks.sweep.goal import Goal, less_is_better
+from tasks.sweep.optuna_here import import_optuna
+from tasks.sweep.space import Axis, SweepSpec
 
 __all__ = ["Drawn", "Outcome", "Search", "Stopped"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tasks.nightly_spec import MEASURES
+from tasks.nightly.spec import MEASURES
 
 __all__ = ["Decision", "baseline", "decide", "scores"]
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from distkeras.errors import ConfigError, DistkerasError
 from distkeras.storage import Place, write_json
 from tasks.attempts import attempt
-from tasks.goal import goal, sweep_of
 from tasks.overrides import short_names
 from tasks.progress import Reporter
 from tasks.reporting import ReportingTask, competitor, varied
-from tasks.search import Drawn, Outcome, Search
-from tasks.space import SweepSpec
-from tasks.trial import Trial
+from tasks.sweep.goal import goal, sweep_of
+from tasks.sweep.search import Drawn, Outcome, Search
+from tasks.sweep.space import SweepSpec
+from tasks.sweep.trial import Trial
 
 if TYPE_CHECKING:
     from distkeras.report import Candidate

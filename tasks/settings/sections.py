@@ -7,9 +7,9 @@ import os
 import luigi
 
 from distkeras.storage.hdfs_settings import use_hdfs_settings
-from tasks.hdfs_settings import hdfs_settings
-from tasks.punchcard_settings import PunchcardSettings, punchcard_settings
-from tasks.spark_settings import spark_settings
+from tasks.settings.hdfs import hdfs_settings
+from tasks.settings.punchcard import PunchcardSettings, punchcard_settings
+from tasks.settings.spark import spark_settings
 
 __all__ = ["apply_sections", "punchcard_section", "spark_section"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from distkeras.preprocessing.drift import Profile
-from tasks.nightly_spec import NightlySpec
+from tasks.nightly.spec import NightlySpec
 
 __all__ = ["complaints"]
 

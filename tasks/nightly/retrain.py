@@ -9,9 +9,9 @@ import luigi
 
 from distkeras.errors import ConfigError
 from distkeras.storage import Place, load_model, locate, sha256
+from tasks.nightly.warm_start import carried
 from tasks.progress import Reporter
 from tasks.train import Train
-from tasks.warm_start import carried
 
 if TYPE_CHECKING:
     from distkeras.preprocessing.preprocessor import Preprocessor

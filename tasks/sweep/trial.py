@@ -12,12 +12,12 @@ from distkeras.errors import ConfigError, TrainingDiverged, TrainingStopped
 from distkeras.storage import Place, read_json
 from tasks.base import ExperimentTask
 from tasks.evaluate import Evaluate
-from tasks.goal import goal, sweep_of
-from tasks.hopeless import STRETCHES, Curve, Hopeless, Yardstick
 from tasks.parameters import RepeatedParameter
 from tasks.preprocess import Preprocess
 from tasks.progress import Reporter
-from tasks.search import Outcome, Stopped
+from tasks.sweep.goal import goal, sweep_of
+from tasks.sweep.hopeless import STRETCHES, Curve, Hopeless, Yardstick
+from tasks.sweep.search import Outcome, Stopped
 from tasks.target import MANIFEST
 from tasks.train import Train
 

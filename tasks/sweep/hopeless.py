@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from distkeras.stopping import Standing
-from tasks.goal import less_is_better
-from tasks.optuna_here import import_optuna
+from tasks.sweep.goal import less_is_better
+from tasks.sweep.optuna_here import import_optuna
 
 __all__ = ["Curve", "Hopeless", "Yardstick"]
 

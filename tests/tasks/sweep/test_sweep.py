@@ -15,10 +15,10 @@ from distkeras.storage import write_json
 from tasks import Clean, Status, Sweep
 from tasks.base import ExperimentTask
 from tasks.config import load_experiment
-from tasks.goal import Goal
-from tasks.search import Search, Stopped
-from tasks.sweep import Tried
-from tasks.trial import Trial
+from tasks.sweep.goal import Goal
+from tasks.sweep.search import Search, Stopped
+from tasks.sweep.sweep import Tried
+from tasks.sweep.trial import Trial
 from tests.tasks.workspace import Run, Workspace
 from tests.test_comparison import BINARY
 from tests.test_report import Page, history

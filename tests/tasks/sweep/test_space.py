@@ -10,8 +10,8 @@ from distkeras.errors import ConfigError
 from tasks import Sweep
 from tasks.base import ExperimentTask
 from tasks.config import load_experiment
-from tasks.goal import Goal
-from tasks.search import Drawn, Outcome, Search, Stopped
+from tasks.sweep.goal import Goal
+from tasks.sweep.search import Drawn, Outcome, Search, Stopped
 from tests.tasks.workspace import REPOSITORY, Workspace
 
 TABLE = """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from distkeras.errors import ConfigError
-from tasks.punchcard_settings import PunchcardSettings, punchcard_settings
+from tasks.settings.punchcard import PunchcardSettings, punchcard_settings
 
 
 def test_nothing_said_is_nothing_set() -> None:

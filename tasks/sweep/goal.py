@@ -8,7 +8,7 @@ from distkeras.errors import ConfigError
 from distkeras.stopping import better
 from tasks.config import Experiment
 from tasks.models import training_metrics
-from tasks.space import SweepSpec
+from tasks.sweep.space import SweepSpec
 
 __all__ = ["Goal", "goal", "sweep_of"]
 

@@ -16,8 +16,8 @@ from distkeras.errors import ConfigError
 from distkeras.storage import fingerprint, write_json
 from tasks import Nightly
 from tasks.config import load_experiment
-from tasks.day import Day, RawDay
-from tasks.nights import Model, Nights
+from tasks.nightly.day import Day, RawDay
+from tasks.nightly.nights import Model, Nights
 from tests.tasks.workspace import Run, Workspace
 
 NIGHTLY = """

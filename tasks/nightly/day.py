@@ -24,11 +24,11 @@ from distkeras.storage import (
 from tasks import session
 from tasks.base import explained, interrupted
 from tasks.console import quiet_libraries
-from tasks.night_task import NightTask
-from tasks.nights import DAY
+from tasks.nightly.night_task import NightTask
+from tasks.nightly.nights import DAY
+from tasks.nightly.validation import complaints
 from tasks.progress import Reporter, reporting
 from tasks.target import MANIFEST
-from tasks.validation import complaints
 
 if TYPE_CHECKING:
     from distkeras.preprocessing.daily import DailyColumns

@@ -8,7 +8,7 @@ import pytest
 
 from distkeras.conversation import Record
 from distkeras.stopping import Standing
-from tasks.hopeless import Curve, Hopeless, Yardstick
+from tasks.sweep.hopeless import Curve, Hopeless, Yardstick
 
 #: Rows of an epoch, and of a window; a stretch is a tenth of an epoch.
 ROWS, WINDOW = 100, 5

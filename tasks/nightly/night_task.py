@@ -15,10 +15,10 @@ from distkeras.preprocessing.spec import PreprocessSpec, SplitSpec
 from distkeras.storage import Place, locate
 from tasks.config import Experiment, load_experiment
 from tasks.console import quiet_interrupt
-from tasks.nights import Nights
-from tasks.notice import notify
+from tasks.nightly.nights import Nights
+from tasks.nightly.notice import notify
 from tasks.parameters import RepeatedParameter
-from tasks.sections import apply_sections
+from tasks.settings.sections import apply_sections
 
 __all__ = ["NightTask"]
 

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from distkeras.errors import ConfigError, StorageError
 from distkeras.preprocessing.drift import ColumnProfile, Profile, drifts
-from tasks.nightly_spec import NightlySpec
-from tasks.nights import Model, Nights
-from tasks.notice import notify
-from tasks.promotion import baseline, decide, scores
-from tasks.validation import complaints
-from tasks.warm_start import carried
+from tasks.nightly.nights import Model, Nights
+from tasks.nightly.notice import notify
+from tasks.nightly.promotion import baseline, decide, scores
+from tasks.nightly.spec import NightlySpec
+from tasks.nightly.validation import complaints
+from tasks.nightly.warm_start import carried
 
 MARCH = datetime.date(2013, 3, 1)
 WINDOW = Profile(

@@ -29,13 +29,13 @@ from distkeras.storage import (
 from tasks.attempts import attempt
 from tasks.base import explained, interrupted
 from tasks.console import quiet_libraries
-from tasks.day import Day
-from tasks.judgement import judge, write_night_report
-from tasks.night_task import NightTask
-from tasks.nights import DAY, Model
+from tasks.nightly.day import Day
+from tasks.nightly.judgement import judge, write_night_report
+from tasks.nightly.night_task import NightTask
+from tasks.nightly.nights import DAY, Model
+from tasks.nightly.promotion import decide, scores
+from tasks.nightly.retrain import Retrain
 from tasks.progress import Reporter, reporting
-from tasks.promotion import decide, scores
-from tasks.retrain import Retrain
 from tasks.target import MANIFEST, Published
 
 __all__ = ["Nightly"]

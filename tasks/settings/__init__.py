@@ -1,0 +1,1 @@
+"""What ``luigi.cfg`` says beside luigi's own: Spark, HDFS and Punchcard."""

@@ -74,7 +74,7 @@ def test_three_users_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         ann, bob, eve = (Job.attach(server.url, job.secret, job.job_id) for job in (ann, bob, eve))
         bob.wait_completion(MINUTES)
         eve.wait_completion(MINUTES)
-        assert "of bob: succeeded" in capfd.readouterr().err
+        assert "of bob: 100%, succeeded" in capfd.readouterr().err
         _check_results(bob, eve)
         _check_raw(bob, raw, server)
         _cancel(server, ann)

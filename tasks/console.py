@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 
@@ -75,6 +76,8 @@ def install() -> None:
             config.set("retcode", name, code)
     if not config.has_option("core", "log_level"):
         config.set("core", "log_level", "INFO")
+    # Of luigi's own RangeDaily, and nobody's fault.
+    warnings.filterwarnings("ignore", 'Parameter "param_name" with value "None"', UserWarning)
     logger = logging.getLogger("luigi-interface")
     if not any(isinstance(item, OneLine) for item in logger.filters):
         logger.addFilter(OneLine())

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import luigi
 
-__all__ = ["RepeatedParameter"]
+from distkeras.errors import ConfigError
+
+__all__ = ["DayParameter", "RepeatedParameter"]
+
+
+class DayParameter(luigi.DateParameter):  # type: ignore[misc]
+    """A date, as 2013-03-01."""
+
+    def parse(self, value: str) -> datetime.date:
+        """From the command line.
+
+        Raises:
+            ConfigError: there is no such day.
+        """
+        try:
+            return super().parse(value)  # type: ignore[no-any-return]
+        except ValueError:
+            raise ConfigError(f"{value}: no date; must be like 2013-03-01") from None
 
 
 class RepeatedParameter(luigi.Parameter):  # type: ignore[misc]

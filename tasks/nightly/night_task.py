@@ -17,7 +17,7 @@ from tasks.config import Experiment, load_experiment
 from tasks.console import quiet_interrupt
 from tasks.nightly.nights import Nights
 from tasks.nightly.notice import notify
-from tasks.parameters import RepeatedParameter
+from tasks.parameters import DayParameter, RepeatedParameter
 from tasks.settings.sections import apply_sections
 
 __all__ = ["NightTask"]
@@ -33,7 +33,7 @@ class NightTask(luigi.Task):  # type: ignore[misc]
         DistkerasError: one line that names the file, key, or path.
     """
 
-    date = luigi.DateParameter(description="Of the day's data, e.g. 2013-03-01.")
+    date: datetime.date = DayParameter(description="Of the day's data, e.g. 2013-03-01.")
     config = luigi.Parameter(description="The experiment's TOML file.", positional=False)
     set = RepeatedParameter(
         default=(), description="As for Evaluate; may be repeated.", positional=False

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import luigi
 import pytest
 from luigi.cmdline_parser import CmdlineParser
 
+from distkeras.errors import ConfigError
 from tasks import Evaluate
-from tasks.parameters import RepeatedParameter
+from tasks.parameters import DayParameter, RepeatedParameter
 from tests.tasks.workspace import Workspace
 
 
@@ -63,3 +65,10 @@ def test_tasks_with_one_result_are_one_task() -> None:
 
 def test_one_override_alone_may_stand_in_luigi_cfg() -> None:
     assert RepeatedParameter().parse("train.seed=1") == ("train.seed=1",)
+
+
+@pytest.mark.parametrize("text", ["2013-02-30", "tomorrow", ""])
+def test_a_day_that_is_none_is_told_of_in_a_line(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"no date; must be like 2013-03-01$"):
+        DayParameter().parse(text)
+    assert DayParameter().parse("2013-03-01") == datetime.date(2013, 3, 1)
